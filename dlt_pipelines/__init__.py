@@ -1,0 +1,1 @@
+"""Extract and load: everything that reaches the raw schemas comes through here."""

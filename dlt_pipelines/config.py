@@ -1,0 +1,107 @@
+"""Settings of a run: from the environment, and from ``.dlt/config.toml`` for the sources.
+
+MINDWEAVE_HOME       where the warehouse, the landing zone and the sites go   (./.mindweave)
+MINDWEAVE_WAREHOUSE  a DuckDB path or postgresql://user:password@host/database  ($MINDWEAVE_HOME)
+MINDWEAVE_CUSTOMER   the customer's slug                                        (local)
+"""
+
+import os
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from dlt_pipelines.errors import MindweaveError, UsageError
+
+PROJECT_DIR = Path(__file__).resolve().parents[1]
+Config = TypeVar("Config", bound=BaseModel)
+CUSTOMER_SLUG = re.compile(r"[a-z][a-z0-9_]{0,30}")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where this run reads its settings from and writes to."""
+
+    home: Path
+    warehouse_url: str
+    customer: str
+
+    @property
+    def raw_schema(self) -> str:
+        """The schema that holds what was observed; only the loader writes it."""
+        return f"customer_{self.customer}_raw"
+
+    @property
+    def staging_schema(self) -> str:
+        """The schema of staging and intermediate models."""
+        return f"customer_{self.customer}_staging"
+
+    @property
+    def marts_schema(self) -> str:
+        """The schema that people and tools read."""
+        return f"customer_{self.customer}"
+
+
+def read_settings(customer: str | None = None) -> Settings:
+    """Read the settings from the environment; ``customer`` overrides MINDWEAVE_CUSTOMER.
+
+    Raises UsageError for a slug that could not name a schema.
+    """
+    home = Path(os.environ.get("MINDWEAVE_HOME") or ".mindweave").expanduser().resolve()
+    warehouse = os.environ.get("MINDWEAVE_WAREHOUSE") or str(home / "mindweave.duckdb")
+    slug = customer or os.environ.get("MINDWEAVE_CUSTOMER") or "local"
+    if not CUSTOMER_SLUG.fullmatch(slug):
+        raise UsageError(
+            f"customer {slug!r} is not a slug: use a lower-case letter, then up to 30 lower-case "
+            "letters, digits or underscores"
+        )
+    return Settings(home=home, warehouse_url=warehouse, customer=slug)
+
+
+def source_configuration(customer: str, source: str) -> dict[str, Any]:
+    """Return what ``.dlt/config.toml`` and ``.dlt/secrets.toml`` say about one source.
+
+    ``[customers.<slug>.sources.<source>]`` wins over ``[sources.<source>]``, which is what a
+    project with one customer writes.
+    """
+    merged: dict[str, Any] = {}
+    documents = [_read_toml(PROJECT_DIR / ".dlt" / name) for name in ("config.toml", "secrets.toml")]
+    for document in documents:
+        merged |= document.get("sources", {}).get(source, {})
+    for document in documents:
+        own = document.get("customers", {}).get(customer, {}).get("sources", {})
+        merged |= own.get(source, {})
+    return merged
+
+
+def validated(model: type[Config], values: dict[str, Any], source: str) -> Config:
+    """Check ``values`` against a plugin's configuration model.
+
+    Raises MindweaveError naming the first setting that is wrong, never its value.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "configuration"
+        raise MindweaveError(
+            f"source {source}: {where}: {first['msg']}; "
+            f"`mindweave sources {source}` prints what is allowed"
+        ) from None
+
+
+def expand_path(path: str | Path, home: Path) -> Path:
+    """Expand ``~`` and ``$MINDWEAVE_HOME`` in a configured path."""
+    return Path(str(path).replace("$MINDWEAVE_HOME", str(home))).expanduser()
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MindweaveError(f"{path.name} is not valid TOML: {error}") from None

@@ -1,0 +1,13 @@
+"""Errors a user can act on: one line that says what, where and what to do."""
+
+
+class MindweaveError(Exception):
+    """Stop the command with a one-line message and ``exit_code``."""
+
+    exit_code = 1
+
+
+class UsageError(MindweaveError):
+    """The command was used wrongly: a bad slug, an unknown source, a wrong URL."""
+
+    exit_code = 2

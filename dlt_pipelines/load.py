@@ -1,0 +1,186 @@
+"""Load sources into a customer's raw schema: one plugin, one dlt package at a time."""
+
+import errno
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from dlt_pipelines.config import Settings, source_configuration, validated
+from dlt_pipelines.destinations import MissingRelation, Warehouse, disk_full, explain_duckdb
+from dlt_pipelines.errors import MindweaveError
+from dlt_pipelines.landing import LOADS
+from dlt_pipelines.plugin import LoadContext, RowCounts, find_plugin
+from dlt_pipelines.privacy import customer_key
+
+if TYPE_CHECKING:
+    import dlt
+
+# dlt reads these when it is imported: no telemetry, and no state but what the warehouse has
+DLT_ENVIRONMENT = {
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "RUNTIME__LOG_LEVEL": "CRITICAL",
+    "RESTORE_FROM_DESTINATION": "false",
+    "LOAD__DELETE_COMPLETED_JOBS": "true",
+}
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What one source's load did; ``load_id`` is None where nothing was new."""
+
+    source: str
+    load_id: str | None
+    counts: RowCounts
+    seconds: float
+
+
+def load_source(
+    settings: Settings,
+    source: str,
+    overrides: dict[str, Any] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> LoadResult:
+    """Load what is new in one source; ``overrides`` win over its configuration.
+
+    Safe to repeat, also after a kill: a package that was under way is finished first.
+    """
+    started_at = datetime.now(UTC).replace(tzinfo=None)
+    started = time.monotonic()
+    plugin_class = find_plugin(source)
+    values = source_configuration(settings.customer, source) | (overrides or {})
+    config = validated(plugin_class.configuration, values, source)
+    warehouse = Warehouse(settings.warehouse_url)
+    job = _Job(settings, warehouse, source)
+    job.finish_pending_package()
+    landing = settings.home / "landing" / f"{settings.customer}-{source}"
+    shutil.rmtree(landing, ignore_errors=True)  # what a killed run left
+    with explained(landing):
+        landing.mkdir(parents=True)
+        context = LoadContext(
+            customer=settings.customer,
+            load_id=uuid.uuid4().hex,
+            home=settings.home,
+            key=customer_key(settings.home, settings.customer),
+            bulk_format=warehouse.bulk_format,
+            landing=landing,
+            read_raw=job.read_raw,
+            progress=progress,
+        )
+        resources = list(plugin_class(config, context).fetch())
+        if resources:
+            row = {
+                "load_id": context.load_id,
+                "source": source,
+                "plugin_version": plugin_class.version,
+                "started_at": started_at,
+                "finished_at": datetime.now(UTC).replace(tzinfo=None),
+                "seconds": round(time.monotonic() - started, 3),
+                **asdict(context.counts),
+            }
+            job.run([*resources, _loads_resource(row)])
+        shutil.rmtree(landing)
+    return LoadResult(
+        source=source,
+        load_id=context.load_id if resources else None,
+        counts=context.counts,
+        seconds=time.monotonic() - started,
+    )
+
+
+class _Job:
+    """The dlt pipeline of one customer and source, imported only when it has work."""
+
+    def __init__(self, settings: Settings, warehouse: Warehouse, source: str) -> None:
+        self.settings = settings
+        self.warehouse = warehouse
+        self.name = f"{settings.customer}__{source}"
+        self.source = source
+        self.folder = settings.home / "dlt" / warehouse.identity
+
+    def read_raw(self, sql: str) -> pa.Table | None:
+        if not self.warehouse.exists():
+            return None
+        try:
+            return self.warehouse.query(sql.format(raw=self.settings.raw_schema))
+        except MissingRelation:
+            return None
+
+    def finish_pending_package(self) -> None:
+        packages = ("normalize/extracted", "load/normalized")
+        if not any(_has_entries(self.folder / self.name / package) for package in packages):
+            return
+        pipeline = self.pipeline()
+        try:
+            with explained(self.folder):
+                pipeline.normalize()
+                pipeline.load(raise_on_failed_jobs=True)
+        finally:
+            # one that cannot be finished is read anew: its bookmarks do not count yet
+            if pipeline.has_pending_data:
+                pipeline.drop_pending_packages(with_partial_loads=True)
+
+    def run(self, resources: list[Any]) -> None:
+        pipeline = self.pipeline()
+        import dlt
+
+        source = dlt.source(lambda: resources, name=self.source)()
+        pipeline.run(source, loader_file_format=self.warehouse.bulk_format)
+
+    def pipeline(self) -> "dlt.Pipeline":
+        os.environ |= DLT_ENVIRONMENT
+        import dlt
+
+        return dlt.pipeline(
+            pipeline_name=self.name,
+            pipelines_dir=str(self.folder),
+            destination=self.warehouse.dlt_destination(),
+            dataset_name=self.settings.raw_schema,
+        )
+
+
+@contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """Turn what dlt, DuckDB and the disk raise into one line that says what to do."""
+    try:
+        yield
+    except MindweaveError:
+        raise
+    except Exception as error:
+        raise _explanation(error, folder) from error
+
+
+def _explanation(error: BaseException, folder: Path) -> MindweaveError:
+    causes = [error]
+    while cause := causes[-1].__cause__ or causes[-1].__context__:
+        causes.append(cause)
+    texts = " ".join(str(cause) for cause in causes)
+    if any(isinstance(cause, OSError) and cause.errno == errno.ENOSPC for cause in causes) or (
+        "No space left" in texts
+    ):
+        return disk_full(folder)
+    for cause in causes:
+        if isinstance(cause, duckdb.IOException):
+            return explain_duckdb(cause, folder)
+    return MindweaveError(
+        f"loading failed ({type(causes[-1]).__name__}): {str(causes[-1]).splitlines()[0][:200]}"
+    )
+
+
+def _loads_resource(row: dict[str, Any]) -> Any:
+    import dlt
+
+    return dlt.resource([row], name=LOADS.name, columns=LOADS.hints(), write_disposition="append")
+
+
+def _has_entries(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())

@@ -1,0 +1,101 @@
+"""The contract of a source and the one door it comes in by.
+
+A source is a class that the entry-point group ``mindweave.sources`` names::
+
+    [project.entry-points."mindweave.sources"]
+    acme = "acme_mindweave:AcmePlugin"
+
+Ours and anybody's come in the same way. What a plugin yields lands in the customer's raw schema;
+its tables start with the plugin's name.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+import pyarrow as pa
+from pydantic import BaseModel
+
+from dlt_pipelines.destinations import BulkFormat
+from dlt_pipelines.errors import MindweaveError, UsageError
+from dlt_pipelines.privacy import CustomerKey
+
+if TYPE_CHECKING:
+    from dlt.extract import DltResource
+
+ENTRY_POINT_GROUP = "mindweave.sources"
+Config = TypeVar("Config", bound=BaseModel)
+
+
+@dataclass
+class RowCounts:
+    """What a load met: every row read is loaded, ignored or quarantined, so the three add up."""
+
+    rows_read: int = 0
+    rows_loaded: int = 0
+    rows_ignored: int = 0
+    rows_quarantined: int = 0
+    files_read: int = 0
+    bytes_read: int = 0
+
+
+@dataclass(frozen=True)
+class LoadContext:
+    """What a plugin may know of the run that it loads for."""
+
+    customer: str
+    load_id: str
+    home: Path
+    key: CustomerKey
+    bulk_format: BulkFormat
+    landing: Path
+    """An empty folder for files to hand over; it is removed after the load."""
+    read_raw: Callable[[str], pa.Table | None]
+    """Run a query in the raw schema (``{raw}`` is its name); None where nothing landed yet."""
+    progress: Callable[[int, int], None]
+    """Tell how many bytes are done, and of how many."""
+    counts: RowCounts = field(default_factory=RowCounts)
+
+
+class SourcePlugin(ABC, Generic[Config]):
+    """One source of usage or audit data."""
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    configuration: ClassVar[type[BaseModel]]
+
+    def __init__(self, config: Config, context: LoadContext) -> None:
+        """Take the checked configuration and the run to load for; read nothing yet."""
+        self.config = config
+        self.context = context
+
+    @abstractmethod
+    def fetch(
+        self, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterable["DltResource"]:
+        """Return what is new as dlt resources, within ``[since, until)`` where these are given.
+
+        No resource means that nothing is new. Each row carries ``load_id`` from the context; rows
+        that cannot be used go to a resource named ``quarantine``.
+        """
+
+    def handle_event(self, event: Mapping[str, Any]) -> Iterable["DltResource"]:
+        """Return the rows of one pushed CloudEvent (its attributes and ``data``) as resources."""
+        raise MindweaveError(f"source {self.name} takes no events: it is read by `mindweave load`")
+
+
+def installed_plugins() -> dict[str, type[SourcePlugin[Any]]]:
+    """Return the installed plugins by name."""
+    return {entry.name: entry.load() for entry in sorted(entry_points(group=ENTRY_POINT_GROUP))}
+
+
+def find_plugin(name: str) -> type[SourcePlugin[Any]]:
+    """Return the plugin called ``name``; raise UsageError naming the installed ones."""
+    plugins = installed_plugins()
+    if name not in plugins:
+        raise UsageError(f"unknown source {name!r}; installed: {', '.join(plugins)}")
+    return plugins[name]

@@ -1,0 +1,87 @@
+"""The raw tables of the source claude_code."""
+
+from dlt_pipelines.landing import RawTable
+
+MESSAGES = RawTable(
+    "claude_code_messages",
+    {
+        "load_id": "text",
+        "file_id": "text",
+        "line_number": "bigint",
+        "record_uuid": "text",
+        "session_id": "text",
+        "observed_at": "timestamp",
+        "is_sidechain": "bool",
+        "project_fingerprint": "text",
+        "project_name": "text",
+        "user_id": "text",
+        "team_id": "text",
+        "client_version": "text",
+        "message_id": "text",
+        "request_id": "text",
+        "model": "text",
+        "stop_reason": "text",
+        "input_tokens": "bigint",
+        "cache_creation_input_tokens": "bigint",
+        "ephemeral_5m_input_tokens": "bigint",
+        "ephemeral_1h_input_tokens": "bigint",
+        "cache_read_input_tokens": "bigint",
+        "output_tokens": "bigint",
+        "web_search_requests": "bigint",
+        "service_tier": "text",
+        "speed": "text",
+        "inference_geo": "text",
+        "cost_usd": "usd",
+    },
+)
+
+TOOL_USES = RawTable(
+    "claude_code_tool_uses",
+    {
+        "load_id": "text",
+        "file_id": "text",
+        "line_number": "bigint",
+        "block_index": "bigint",
+        "record_uuid": "text",
+        "message_id": "text",
+        "request_id": "text",
+        "tool_use_id": "text",
+        "tool_name": "text",
+        "input_fingerprint": "text",
+        "observed_at": "timestamp",
+    },
+)
+
+TOOL_RESULTS = RawTable(
+    "claude_code_tool_results",
+    {
+        "load_id": "text",
+        "file_id": "text",
+        "line_number": "bigint",
+        "block_index": "bigint",
+        "tool_use_id": "text",
+        "is_error": "bool",
+        "denial_kind": "text",
+        "observed_at": "timestamp",
+    },
+)
+
+RECORD_TYPES = RawTable(
+    "claude_code_record_types",
+    {"load_id": "text", "record_type": "text", "is_known": "bool", "record_count": "bigint"},
+)
+
+FILES = RawTable(
+    "claude_code_files",
+    {
+        "load_id": "text",
+        "file_id": "text",
+        "size_bytes": "bigint",
+        "modified_ns": "bigint",
+        "consumed_bytes": "bigint",
+        "consumed_lines": "bigint",
+        "prefix_hash": "text",
+    },
+)
+
+ALL = (MESSAGES, TOOL_USES, TOOL_RESULTS, RECORD_TYPES, FILES)

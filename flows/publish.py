@@ -1,0 +1,278 @@
+"""Build the static site of one customer from its public marts and put it in place at once."""
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+import duckdb
+import pyarrow as pa
+
+from flows.node import Node, NodeNotFoundError, find_node
+
+# Every reader of a site can download all of this: aggregates only, never a mart with a row a call.
+SITE_MARTS = (
+    "cost_by_team_daily",
+    "cost_by_team",
+    "cost_by_project_daily",
+    "cost_by_mcp_daily",
+    "unpriced_usage",
+    "load_report",
+    "landing_checks",
+    "data_freshness",
+)
+
+REPORTS_DIR = Path(__file__).resolve().parent.parent / "reports"
+BUILD_LIMIT_SECONDS = 15 * 60
+LOCK_LIMIT_SECONDS = 20 * 60
+
+# What Node may see of the environment: a build must not be able to print a password.
+PASSED_ENVIRONMENT = re.compile(
+    r"HOME|LANG|LC_\w+|TMPDIR|SSL_CERT_\w+|NODE_EXTRA_CA_CERTS|npm_config_\w+"
+    r"|(https?|no|all)_proxy",
+    re.IGNORECASE,
+)
+ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+# The types that a warehouse's Arrow may blur: PostgreSQL sums integers to numeric, an empty
+# result may have no types at all.
+TYPE_BY_SUFFIX = {
+    "_usd": "decimal(38, 15)",
+    "_tokens": "bigint",
+    "_calls": "bigint",
+    "_at": "timestamp",
+    "_date": "date",
+}
+
+
+class PublishError(Exception):
+    """The site was not published and the one before it still stands; one line says what to do."""
+
+
+def publish(
+    read: Callable[[str], pa.Table],
+    customer: str,
+    site_dir: Path,
+    *,
+    reports_dir: Path = REPORTS_DIR,
+    time_limit_seconds: float = BUILD_LIMIT_SECONDS,
+) -> Path:
+    """Build the site of ``customer`` and swap it into ``site_dir``, which is returned.
+
+    ``read`` runs a query on the warehouse. ``site_dir`` becomes a link to a folder beside it, so
+    that the swap is one rename; what npm and Evidence say goes to the ``.log`` file beside it.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", customer):
+        raise PublishError(f"{customer!r} is no customer: use a-z, 0-9 and _, a letter first")
+    if not (reports_dir / "package-lock.json").is_file():
+        raise PublishError(f"no report pages in {reports_dir}: run from a clone of the project")
+    site_dir = Path(os.path.abspath(site_dir))
+    log_path = site_dir.with_name(f"{site_dir.name}.log")
+    try:
+        site_dir.parent.mkdir(parents=True, exist_ok=True)
+        old_site = _old_site(site_dir)
+        with _lock(reports_dir / ".lock"), log_path.open("w", encoding="utf-8") as log:
+            toolchain = _Toolchain(find_node(), reports_dir, log, log_path, time_limit_seconds)
+            try:
+                _export(read, customer, toolchain.static_dir / "data")
+                toolchain.install()
+                _swap(toolchain.build(), site_dir)
+            finally:
+                # one customer's marts must not wait here for the next customer's build
+                shutil.rmtree(toolchain.static_dir, ignore_errors=True)
+                shutil.rmtree(toolchain.build_dir, ignore_errors=True)
+    except NodeNotFoundError as error:
+        raise PublishError(str(error)) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise PublishError(f"cannot write the site to {site_dir}: {reason}") from error
+    if old_site is not None:
+        shutil.rmtree(old_site, ignore_errors=True)
+    return site_dir
+
+
+def _export(read: Callable[[str], pa.Table], customer: str, data_dir: Path) -> None:
+    """Write the public marts to one DuckDB file that Evidence's patched engine attaches."""
+    shutil.rmtree(data_dir, ignore_errors=True)
+    database = data_dir / "marts" / "marts" / "marts.duckdb"
+    database.parent.mkdir(parents=True)
+    with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as connection:
+        connection.execute("set timezone = 'UTC'")
+        # the oldest format, as the browser's engine is older than ours; small blocks, as the whole
+        # file travels to every reader
+        path = str(database).replace("'", "''")
+        connection.execute(f"attach '{path}' as site (storage_version 'v1.0.0', block_size 16384)")
+        connection.execute(
+            "create table site.site as select ? as customer_id, cast(? as timestamp) published_at",
+            [customer, datetime.now(UTC).replace(tzinfo=None, microsecond=0)],
+        )
+        for mart in SITE_MARTS:
+            try:
+                rows = read(f"select * from customer_{customer}.{mart}")  # noqa: S608, both checked
+            except Exception as error:
+                reason = str(error).strip().partition("\n")[0]
+                raise PublishError(
+                    f"cannot read customer_{customer}.{mart} ({reason}): "
+                    "run `mindweave build` first"
+                ) from error
+            columns = ", ".join(_typed_column(name) for name in rows.column_names)
+            connection.register("mart_rows", rows)
+            connection.execute(f"create table site.{mart} as select {columns} from mart_rows")  # noqa: S608
+            connection.unregister("mart_rows")
+        connection.execute("checkpoint site")
+        connection.execute("detach site")
+    manifest = {"renderedFiles": {"marts": ["static/data/marts/marts/marts.duckdb"]}}
+    (data_dir / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def _typed_column(name: str) -> str:
+    for suffix, type_name in TYPE_BY_SUFFIX.items():
+        if name.endswith(suffix):
+            return f'cast("{name}" as {type_name}) as "{name}"'
+    return f'"{name}"'
+
+
+class _Toolchain:
+    """Node, npm and Evidence in the reports folder; all they print goes to the log."""
+
+    def __init__(
+        self, node: Node, reports_dir: Path, log: IO[str], log_path: Path, limit: float
+    ) -> None:
+        self._node = node
+        self._reports_dir = reports_dir
+        self._log = log
+        self._log_path = log_path
+        self._limit = limit
+        self.build_dir = reports_dir / "build"
+        self.static_dir = reports_dir / ".evidence" / "template" / "static"
+
+    def install(self) -> None:
+        """Run ``npm ci`` and the patch, unless they already ran for these very files."""
+        stamp_file = self._reports_dir / "node_modules" / ".mindweave-stamp"
+        stamp = toolchain_stamp(self._reports_dir)
+        if stamp_file.is_file() and stamp_file.read_text(encoding="utf-8") == stamp:
+            return
+        # nothing we use needs an install script, and one could do anything
+        npm_ci = self._node.npm("ci", "--ignore-scripts", "--no-audit", "--no-fund")
+        self._run("npm ci", npm_ci)
+        self._run("patch", [str(self._node.executable), "scripts/patch.mjs"])
+        stamp_file.write_text(stamp, encoding="utf-8")
+
+    def build(self) -> Path:
+        """Return the folder of a freshly built site; a page with an error is a failed build."""
+        shutil.rmtree(self.build_dir, ignore_errors=True)
+        evidence = "node_modules/@evidence-dev/evidence/cli.js"
+        self._run("evidence", [str(self._node.executable), evidence, "build:strict"])
+        # Evidence ends with 0 although a query failed
+        if page_error := self._first_page_error():
+            raise PublishError(f"a page of the site failed: {page_error} (log: {self._log_path})")
+        if not (self.build_dir / "index.html").is_file():
+            raise PublishError(f"the build made no index.html: see {self._log_path}")
+        # the engine for browsers without WebAssembly exceptions (older than 2022): 39 MB
+        for file in self.build_dir.glob("_app/immutable/assets/duckdb-mvp*.wasm"):
+            file.unlink()
+        (self.build_dir / ".nojekyll").touch()
+        return self.build_dir
+
+    def _first_page_error(self) -> str | None:
+        self._log.flush()
+        text = ANSI_COLOUR.sub("", self._log_path.read_text(encoding="utf-8", errors="replace"))
+        found = re.search(r"Error in [^\n]*", text)
+        return found.group().strip() if found else None
+
+    def _run(self, what: str, command: list[str]) -> None:
+        environment = {
+            name: value for name, value in os.environ.items() if PASSED_ENVIRONMENT.fullmatch(name)
+        } | {
+            "PATH": self._node.search_path(self._reports_dir / "scripts" / "bin"),
+            "SEND_ANONYMOUS_USAGE_STATS": "no",
+        }
+        self._log.write(f"$ {what}\n")
+        self._log.flush()
+        process = subprocess.Popen(  # noqa: S603, a fixed command
+            command,
+            cwd=self._reports_dir,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            status = process.wait(self._limit)
+        except BaseException as error:
+            # the whole group: Evidence starts Vite through a shell
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            if isinstance(error, subprocess.TimeoutExpired):
+                message = f"{what} took over {self._limit:.0f} s: see {self._log_path}"
+                raise PublishError(message) from None
+            raise
+        if status != 0:
+            page_error = self._first_page_error()
+            reason = f": {page_error}" if page_error else ""
+            raise PublishError(f"{what} ended with {status}{reason} (log: {self._log_path})")
+
+
+def toolchain_stamp(reports_dir: Path) -> str:
+    """Return what must be unchanged for the installed packages to be good."""
+    digest = hashlib.sha256()
+    for name in ("package-lock.json", "scripts/patch.mjs"):
+        digest.update((reports_dir / name).read_bytes())
+    return digest.hexdigest()
+
+
+def _old_site(site_dir: Path) -> Path | None:
+    """Return the folder behind ``site_dir``; refuse to replace anything that is not ours."""
+    if site_dir.is_symlink():
+        target = site_dir.parent / os.readlink(site_dir)
+        if target.parent == site_dir.parent and target.name.startswith(f".{site_dir.name}."):
+            return target
+        raise PublishError(f"{site_dir} is a link to somewhere else: name another folder")
+    if site_dir.exists() and not (site_dir.is_dir() and not any(site_dir.iterdir())):
+        raise PublishError(f"{site_dir} holds other files: name a new or empty folder")
+    return None
+
+
+def _swap(build_dir: Path, site_dir: Path) -> None:
+    version = site_dir.with_name(f".{site_dir.name}.{uuid.uuid4().hex[:12]}")
+    link = version.with_name(f"{version.name}.link")
+    try:
+        shutil.move(build_dir, version)
+        if site_dir.is_dir() and not site_dir.is_symlink():
+            site_dir.rmdir()
+        link.symlink_to(version.name)
+        link.replace(site_dir)
+    except BaseException:
+        link.unlink(missing_ok=True)
+        shutil.rmtree(version, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold the only right to build in the reports folder; the system frees it when we die."""
+    deadline = time.monotonic() + LOCK_LIMIT_SECONDS
+    with path.open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise PublishError(
+                        f"another site is still being built (lock: {path}): try again later"
+                    ) from None
+                time.sleep(0.2)
+        yield

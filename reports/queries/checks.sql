@@ -1,0 +1,13 @@
+-- Failed checks first, then the newest.
+select
+    case when is_success then '✓ passed' else '✗ failed' end as outcome,
+    source,
+    table_name,
+    column_name,
+    expectation,
+    unexpected_count,
+    observed_value,
+    strftime(checked_at, '%Y-%m-%d %H:%M') as checked,
+    load_id
+from marts.landing_checks
+order by is_success, checked_at desc, source, table_name, column_name, expectation
