@@ -81,6 +81,23 @@ LOADS = RawTable(
     },
 )
 
+EXPECTATION_RESULTS = RawTable(
+    "expectation_results",
+    {
+        "check_id": "text",
+        "load_id": "text",
+        "source": "text",
+        "table_name": "text",
+        "column_name": "text",
+        "expectation": "text",
+        "severity": "text",
+        "is_success": "bool",
+        "unexpected_count": "bigint",
+        "observed_value": "text",
+        "checked_at": "timestamp",
+    },
+)
+
 
 @dataclass
 class LandingTable:

@@ -18,7 +18,7 @@ import pyarrow as pa
 from dlt_pipelines.config import Settings, source_configuration, validated
 from dlt_pipelines.destinations import MissingRelation, Warehouse, disk_full, explain_duckdb
 from dlt_pipelines.errors import MindweaveError
-from dlt_pipelines.landing import LOADS
+from dlt_pipelines.landing import EXPECTATION_RESULTS, LOADS, RawTable
 from dlt_pipelines.plugin import LoadContext, RowCounts, find_plugin
 from dlt_pipelines.privacy import customer_key
 
@@ -87,7 +87,7 @@ def load_source(
                 "seconds": round(time.monotonic() - started, 3),
                 **asdict(context.counts),
             }
-            job.run([*resources, _loads_resource(row)])
+            job.run([*resources, _rows(LOADS, [row]), _rows(EXPECTATION_RESULTS, [])])
         shutil.rmtree(landing)
     return LoadResult(
         source=source,
@@ -176,10 +176,15 @@ def _explanation(error: BaseException, folder: Path) -> MindweaveError:
     )
 
 
-def _loads_resource(row: dict[str, Any]) -> Any:
+def _rows(table: RawTable, rows: list[dict[str, Any]]) -> Any:
+    """Return a few rows as a resource; the table is made even for none."""
     import dlt
 
-    return dlt.resource([row], name=LOADS.name, columns=LOADS.hints(), write_disposition="append")
+    def items() -> Iterator[Any]:
+        yield dlt.mark.materialize_table_schema()
+        yield from rows
+
+    return dlt.resource(items, name=table.name, columns=table.hints(), write_disposition="append")
 
 
 def _has_entries(folder: Path) -> bool:

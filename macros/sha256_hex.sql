@@ -1,0 +1,12 @@
+{#- The SHA-256 of a text as 64 lower-case hex digits. -#}
+{% macro sha256_hex(text) -%}
+    {{- return(adapter.dispatch('sha256_hex', 'mindweave')(text)) -}}
+{%- endmacro %}
+
+{% macro default__sha256_hex(text) -%}
+    encode(sha256(convert_to({{ text }}, 'UTF8')), 'hex')
+{%- endmacro %}
+
+{% macro duckdb__sha256_hex(text) -%}
+    sha256({{ text }})
+{%- endmacro %}

@@ -1,0 +1,139 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key='tool_call_id',
+    on_schema_change='fail'
+) }}
+
+{#
+  One row a call of an MCP tool: the union of what all records of the model's answer named, joined
+  with the first result. A tool is named mcp__<server>__<tool>; the server ends at the first double
+  underscore.
+#}
+with
+
+loads as (
+    select * from {{ ref('int_loads__numbered') }}
+),
+
+tool_uses as (
+    select
+        coalesce(
+            tool_uses.vendor || '/' || tool_uses.tool_use_id,
+            'place/' || tool_uses.file_id
+            || '/' || cast(tool_uses.line_number as {{ dbt.type_string() }})
+            || '/' || cast(tool_uses.block_index as {{ dbt.type_string() }})
+        ) as tool_call_id,
+        {{ call_id(
+            'tool_uses.vendor', 'tool_uses.message_id', 'tool_uses.request_id',
+            'tool_uses.record_uuid',
+            "tool_uses.file_id || '/' || cast(tool_uses.line_number as " ~ dbt.type_string() ~ ")"
+        ) }} as call_id,
+        tool_uses.file_id,
+        tool_uses.line_number,
+        tool_uses.block_index,
+        tool_uses.input_fingerprint,
+        tool_uses.observed_at,
+        substr(tool_uses.full_tool_name, 6) as server_and_tool,
+        loads.processed_at
+    from {{ ref('stg_claude_code__tool_uses') }} as tool_uses
+    inner join loads
+        on tool_uses.load_id = loads.load_id
+),
+
+tool_results as (
+    select
+        tool_results.vendor || '/' || tool_results.tool_use_id as tool_call_id,
+        tool_results.is_error,
+        tool_results.denial_kind,
+        tool_results.observed_at,
+        tool_results.file_id,
+        tool_results.line_number,
+        loads.processed_at
+    from {{ ref('stg_claude_code__tool_results') }} as tool_results
+    inner join loads
+        on tool_results.load_id = loads.load_id
+),
+
+{% if is_incremental() %}
+    changed as (
+        select tool_call_id from tool_uses
+        where {{ newer_than_this() }}
+        union all
+        select tool_call_id from tool_results
+        where {{ newer_than_this() }}
+    ),
+{% endif %}
+
+ranked_uses as (
+    select
+        *,
+        row_number() over (
+            partition by tool_call_id
+            order by observed_at asc, file_id asc, line_number asc, block_index asc
+        ) as use_rank,
+        max(processed_at) over (partition by tool_call_id) as last_processed_at
+    from tool_uses
+    {% if is_incremental() %}
+        where tool_call_id in (select changed.tool_call_id from changed)
+    {% endif %}
+),
+
+ranked_results as (
+    select
+        *,
+        row_number() over (
+            partition by tool_call_id
+            order by observed_at asc, file_id asc, line_number asc
+        ) as result_rank,
+        max(processed_at) over (partition by tool_call_id) as last_processed_at
+    from tool_results
+    where
+        tool_call_id in (select ranked_uses.tool_call_id from ranked_uses)
+),
+
+joined as (
+    select
+        ranked_uses.tool_call_id,
+        ranked_uses.call_id,
+        ranked_uses.input_fingerprint as dedup_hash,
+        case
+            when position('__' in ranked_uses.server_and_tool) > 1
+                then substr(
+                    ranked_uses.server_and_tool,
+                    1,
+                    position('__' in ranked_uses.server_and_tool) - 1
+                )
+            else ranked_uses.server_and_tool
+        end as mcp_name,
+        case
+            when position('__' in ranked_uses.server_and_tool) > 1
+                then substr(
+                    ranked_uses.server_and_tool,
+                    position('__' in ranked_uses.server_and_tool) + 2
+                )
+        end as tool_name,
+        case
+            when ranked_results.denial_kind is not null then 'denied'
+            when ranked_results.is_error then 'error'
+            when ranked_results.is_error is not null then 'success'
+            else 'unknown'
+        end as status,
+        ranked_uses.observed_at as called_at,
+        ranked_results.observed_at as answered_at,
+        ranked_uses.file_id,
+        ranked_uses.line_number,
+        ranked_uses.block_index,
+        greatest(
+            ranked_uses.last_processed_at,
+            coalesce(ranked_results.last_processed_at, ranked_uses.last_processed_at)
+        ) as processed_at
+    from ranked_uses
+    left join ranked_results
+        on
+            ranked_uses.tool_call_id = ranked_results.tool_call_id
+            and ranked_results.result_rank = 1
+    where ranked_uses.use_rank = 1
+)
+
+select * from joined

@@ -1,0 +1,60 @@
+{{ config(materialized='view') }}
+
+{# A tool call costs nothing itself: it gets an equal share of its model call, the first one the rest. #}
+with
+
+tool_calls as (
+    select * from {{ ref('int_tool_calls__deduplicated') }}
+),
+
+calls as (
+    select * from {{ ref('int_calls__priced') }}
+),
+
+joined as (
+    select
+        tool_calls.*,
+        calls.team_id,
+        calls.project,
+        calls.usage_date,
+        calls.total_cost_usd,
+        {{ divide_usd('calls.total_cost_usd', 'calls.mcp_call_count') }} as share_usd,
+        calls.mcp_call_count,
+        row_number() over (
+            partition by tool_calls.call_id
+            order by
+                tool_calls.called_at asc,
+                tool_calls.file_id asc,
+                tool_calls.line_number asc,
+                tool_calls.block_index asc
+        ) as call_position
+    from tool_calls
+    inner join calls
+        on tool_calls.call_id = calls.call_id
+),
+
+final as (
+    select
+        tool_call_id,
+        call_id,
+        '{{ customer() }}' as customer_id,
+        mcp_name,
+        tool_name,
+        called_at,
+        usage_date,
+        team_id,
+        project,
+        status,
+        {{ milliseconds_between('called_at', 'answered_at') }} as latency_ms,
+        dedup_hash,
+        cast(
+            case
+                when call_position = 1 then total_cost_usd - share_usd * (mcp_call_count - 1)
+                else share_usd
+            end
+            as {{ type_usd() }}
+        ) as allocated_cost_usd
+    from joined
+)
+
+select * from final

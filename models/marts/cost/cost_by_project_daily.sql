@@ -1,0 +1,19 @@
+with
+
+daily as (
+    select * from {{ ref('int_costs__daily') }}
+),
+
+final as (
+    select
+        usage_date,
+        '{{ customer() }}' as customer_id,
+        project,
+        model_id,
+        {{ cost_measures() }}
+    from daily
+    where total_calls > 0
+    group by usage_date, project, model_id
+)
+
+select * from final

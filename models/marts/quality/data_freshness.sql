@@ -1,0 +1,36 @@
+with
+
+loads as (
+    select
+        source,
+        max(loaded_at) as last_loaded_at
+    from {{ ref('int_loads__numbered') }}
+    group by source
+),
+
+calls as (
+    select
+        source,
+        min(called_at) as first_called_at,
+        max(called_at) as last_called_at,
+        max(usage_date) as as_of_date
+    from {{ ref('int_calls__priced') }}
+    group by source
+),
+
+final as (
+    select
+        '{{ customer() }}' as customer_id,
+        loads.source,
+        '{{ var("mindweave__time_zone") }}' as time_zone,
+        'USD' as billing_currency,
+        calls.first_called_at,
+        calls.last_called_at,
+        loads.last_loaded_at,
+        calls.as_of_date
+    from loads
+    left join calls
+        on loads.source = calls.source
+)
+
+select * from final

@@ -1,0 +1,60 @@
+{# A load counts once its dlt package is complete: a killed one leaves rows, but no package. #}
+with
+
+loads as (
+    select * from {{ source('mindweave', 'loads') }}
+),
+
+packages as (
+    select * from {{ source('mindweave', '_dlt_loads') }}
+),
+
+completed as (
+    select
+        -- ids
+        loads.load_id,
+
+        -- strings
+        loads.source,
+        loads.plugin_version,
+
+        -- quantities
+        loads.seconds,
+        loads.files_read,
+        loads.bytes_read,
+        loads.rows_read,
+        loads.rows_loaded,
+        loads.rows_ignored,
+        loads.rows_quarantined,
+
+        -- timestamps
+        loads.started_at,
+        loads.finished_at,
+
+        -- a package that a kill interrupted may have written its row twice
+        row_number() over (
+            partition by loads.load_id
+            order by loads._dlt_id
+        ) as row_number_in_load
+    from loads
+    inner join packages
+        on
+            loads._dlt_load_id = packages.load_id
+            and packages.status = 0
+)
+
+select
+    load_id,
+    source,
+    plugin_version,
+    seconds,
+    files_read,
+    bytes_read,
+    rows_read,
+    rows_loaded,
+    rows_ignored,
+    rows_quarantined,
+    started_at,
+    finished_at
+from completed
+where row_number_in_load = 1

@@ -1,0 +1,40 @@
+{#- Fails where the days do not hold every call, token, dollar and tool call. -#}
+{% test costs_match_calls(model) %}
+with
+
+daily as (
+    select
+        coalesce(sum(total_calls), 0) as total_calls,
+        coalesce(sum(
+            input_tokens + cache_write_5m_tokens + cache_write_1h_tokens
+            + cache_read_tokens + output_tokens
+        ), 0) as total_tokens,
+        coalesce(sum(total_cost_usd), 0) as total_cost_usd,
+        coalesce(sum(unpriced_calls), 0) as unpriced_calls,
+        coalesce(sum(mcp_tool_calls), 0) as mcp_tool_calls
+    from {{ model }}
+),
+
+calls as (
+    select
+        count(*) as total_calls,
+        coalesce(sum(
+            input_tokens + cache_write_5m_tokens + cache_write_1h_tokens
+            + cache_read_tokens + output_tokens
+        ), 0) as total_tokens,
+        coalesce(sum(total_cost_usd), 0) as total_cost_usd,
+        coalesce(sum(case when total_cost_usd is null then 1 else 0 end), 0) as unpriced_calls,
+        coalesce(sum(mcp_call_count), 0) as mcp_tool_calls
+    from {{ ref('int_calls__priced') }}
+)
+
+select daily.*
+from daily
+cross join calls
+where
+    daily.total_calls != calls.total_calls
+    or daily.total_tokens != calls.total_tokens
+    or daily.total_cost_usd != calls.total_cost_usd
+    or daily.unpriced_calls != calls.unpriced_calls
+    or daily.mcp_tool_calls != calls.mcp_tool_calls
+{% endtest %}
