@@ -18,6 +18,7 @@ from dlt_pipelines.errors import MindweaveError, UsageError
 
 PROJECT_DIR = Path(__file__).resolve().parents[1]
 Config = TypeVar("Config", bound=BaseModel)
+DEFAULT_SOURCE = "claude_code"
 CUSTOMER_SLUG = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
 
@@ -68,13 +69,24 @@ def source_configuration(customer: str, source: str) -> dict[str, Any]:
     project with one customer writes.
     """
     merged: dict[str, Any] = {}
-    documents = [_read_toml(PROJECT_DIR / ".dlt" / name) for name in ("config.toml", "secrets.toml")]
-    for document in documents:
-        merged |= document.get("sources", {}).get(source, {})
-    for document in documents:
-        own = document.get("customers", {}).get(customer, {}).get("sources", {})
-        merged |= own.get(source, {})
+    for section in _source_sections(customer):
+        merged |= section.get(source, {})
     return merged
+
+
+def configured_sources(customer: str) -> list[str]:
+    """Return the sources that are configured for a customer, else the one that needs nothing."""
+    names = {name for section in _source_sections(customer) for name in section}
+    return sorted(names) or [DEFAULT_SOURCE]
+
+
+def _source_sections(customer: str) -> list[dict[str, Any]]:
+    """Return the settings of all sources, those that win last."""
+    documents = [
+        _read_toml(PROJECT_DIR / ".dlt" / name) for name in ("config.toml", "secrets.toml")
+    ]
+    customers = [document.get("customers", {}).get(customer, {}) for document in documents]
+    return [scope.get("sources", {}) for scope in (*documents, *customers)]
 
 
 def validated(model: type[Config], values: dict[str, Any], source: str) -> Config:

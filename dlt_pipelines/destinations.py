@@ -13,10 +13,10 @@ from urllib.parse import unquote, urlsplit
 import duckdb
 import pyarrow as pa
 
-from dlt_pipelines.errors import MindweaveError, UsageError
+from dlt_pipelines.errors import MindweaveError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
-    from dlt.common.destination import AnyDestination
+    from dlt.common.destination import TDestinationReferenceArg
 
 Engine = Literal["duckdb", "postgres"]
 BulkFormat = Literal["parquet", "csv"]
@@ -77,7 +77,7 @@ class Warehouse:
         """The file format that this engine takes in bulk."""
         return "parquet" if self.engine == "duckdb" else "csv"
 
-    def dlt_destination(self) -> "AnyDestination":
+    def dlt_destination(self) -> "TDestinationReferenceArg":
         """Return the dlt destination."""
         import dlt
 
@@ -107,7 +107,7 @@ class Warehouse:
     def query(self, sql: str) -> pa.Table:
         """Run a query and return its rows as Arrow.
 
-        Raises MissingRelation where a table or schema is not there yet, and MindweaveError where
+        Raises MissingRelationError where a table or schema is not there yet, and MindweaveError where
         the warehouse cannot be reached.
         """
         if self.engine == "duckdb":
@@ -115,7 +115,7 @@ class Warehouse:
                 try:
                     return connection.execute(sql).to_arrow_table()
                 except duckdb.CatalogException as error:
-                    raise MissingRelation(str(error).splitlines()[0]) from None
+                    raise MissingRelationError(str(error).splitlines()[0]) from None
         return self._query_postgres(sql)
 
     @contextmanager
@@ -129,28 +129,51 @@ class Warehouse:
         finally:
             connection.close()
 
+    @contextmanager
+    def advisory_lock(self, name: str) -> Iterator[bool]:
+        """Hold a lock in the server while the block runs; yield False where another holds it.
+
+        A DuckDB file needs none: it has one writer anyway.
+        """
+        if self.engine == "duckdb":
+            yield True
+            return
+        connection = self._postgres()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("select pg_try_advisory_lock(hashtext(%s))", [f"mindweave {name}"])
+                row = cursor.fetchone()
+            connection.commit()
+            yield bool(row and row[0])
+        finally:
+            connection.close()
+
     def _query_postgres(self, sql: str) -> pa.Table:
-        import psycopg2
         import psycopg2.errors
 
-        try:
-            connection = psycopg2.connect(self.url)
-        except psycopg2.OperationalError as error:
-            raise MindweaveError(
-                f"cannot reach {self.label}: {str(error).strip().splitlines()[0]}; "
-                "check MINDWEAVE_WAREHOUSE"
-            ) from None
+        connection = self._postgres()
         try:
             with connection.cursor() as cursor:
                 cursor.execute(sql)
                 return _arrow_table(cursor.description or (), cursor.fetchall())
         except (psycopg2.errors.UndefinedTable, psycopg2.errors.InvalidSchemaName) as error:
-            raise MissingRelation(str(error).splitlines()[0]) from None
+            raise MissingRelationError(str(error).splitlines()[0]) from None
         finally:
             connection.close()
 
+    def _postgres(self) -> Any:
+        import psycopg2
 
-class MissingRelation(MindweaveError):
+        try:
+            return psycopg2.connect(self.url)
+        except psycopg2.OperationalError as error:
+            raise UnreachableError(
+                f"cannot reach {self.label}: {str(error).strip().splitlines()[0]}; "
+                "check MINDWEAVE_WAREHOUSE"
+            ) from None
+
+
+class MissingRelationError(MindweaveError):
     """A table or schema that a query names does not exist yet."""
 
 

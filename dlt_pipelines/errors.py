@@ -11,3 +11,7 @@ class UsageError(MindweaveError):
     """The command was used wrongly: a bad slug, an unknown source, a wrong URL."""
 
     exit_code = 2
+
+
+class UnreachableError(MindweaveError):
+    """A server did not answer: waiting and trying again may help."""

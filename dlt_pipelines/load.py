@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from dlt_pipelines.config import Settings, source_configuration, validated
-from dlt_pipelines.destinations import MissingRelation, Warehouse, disk_full, explain_duckdb
+from dlt_pipelines.destinations import MissingRelationError, Warehouse, disk_full, explain_duckdb
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.landing import EXPECTATION_RESULTS, LOADS, RawTable
 from dlt_pipelines.plugin import LoadContext, RowCounts, find_plugin
@@ -97,6 +97,14 @@ def load_source(
     )
 
 
+def load_rows(settings: Settings, name: str, table: RawTable, rows: list[dict[str, Any]]) -> None:
+    """Add a few rows that no source brings, as the dlt pipeline ``name``."""
+    job = _Job(settings, Warehouse(settings.warehouse_url), name)
+    job.finish_pending_package()
+    with explained(job.folder):
+        job.run([_rows(table, rows)])
+
+
 class _Job:
     """The dlt pipeline of one customer and source, imported only when it has work."""
 
@@ -112,7 +120,7 @@ class _Job:
             return None
         try:
             return self.warehouse.query(sql.format(raw=self.settings.raw_schema))
-        except MissingRelation:
+        except MissingRelationError:
             return None
 
     def finish_pending_package(self) -> None:

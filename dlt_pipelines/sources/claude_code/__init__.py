@@ -214,6 +214,4 @@ def _read_bookmarks(context: LoadContext) -> dict[str, Bookmark]:
     if rows is None:
         return {}
     columns = [column.to_pylist() for column in rows.columns]
-    return {
-        file_id: Bookmark(*fields) for file_id, *fields in zip(*columns, strict=True)
-    }
+    return {file_id: Bookmark(*fields) for file_id, *fields in zip(*columns, strict=True)}

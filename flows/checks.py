@@ -1,0 +1,317 @@
+"""Check what landed with Great Expectations, in a process of its own.
+
+usage: python -m flows.checks < REQUEST     (one line of JSON in, one line of JSON out)
+
+To import Great Expectations takes 4 to 8 seconds, so the process starts when a run does and is
+ready once the rows have landed. It opens the warehouse only when it is told to, for reading, and
+closes it before it answers: a DuckDB file has one writer, and dbt is next.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import duckdb
+
+from dlt_pipelines.config import PROJECT_DIR, Settings
+from dlt_pipelines.destinations import Warehouse
+from dlt_pipelines.errors import MindweaveError
+from dlt_pipelines.expectations import has_suites, suites
+from dlt_pipelines.landing import EXPECTATION_RESULTS
+from dlt_pipelines.load import load_rows
+
+if TYPE_CHECKING:
+    from great_expectations.core import ExpectationValidationResult
+
+TIME_LIMIT_SECONDS = 15 * 60
+COULD_NOT_BE_CHECKED = "could not be checked"
+
+SQLALCHEMY_URLS = {"duckdb": "duckdb://", "postgres": "postgresql+psycopg2://"}
+NEW_ROWS = "select * from {raw_schema}.{table_name} where load_id = '{load_id}'"
+COUNTS_ONLY = {"result_format": "BASIC", "partial_unexpected_count": 0}
+
+
+class Dialect(StrEnum):
+    """What Great Expectations does not know of."""
+
+    DUCKDB = "duckdb"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What became of one expectation on the rows of one load: counts, never a row's values."""
+
+    source: str
+    load_id: str
+    table_name: str
+    column_name: str | None
+    expectation: str
+    severity: str
+    is_success: bool
+    unexpected_count: int | None
+    observed_value: str | None
+    checked_at: datetime
+
+    @property
+    def check_id(self) -> str:
+        """The same for the same check of the same load, whenever it is made."""
+        parts = (self.load_id, self.table_name, self.column_name or "", self.expectation)
+        return hashlib.sha256("|".join(parts).encode()).hexdigest()
+
+
+class ChecksProcess:
+    """The process that checks: started at once, asked once, or closed unasked."""
+
+    def __init__(self, time_limit_seconds: float = TIME_LIMIT_SECONDS) -> None:
+        """Start to import Great Expectations."""
+        self._limit = time_limit_seconds
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "flows.checks"],
+            cwd=PROJECT_DIR,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        """Return itself, to be closed at the end of the block."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def run(
+        self, warehouse_url: str, raw_schema: str, loads: Sequence[tuple[str, str]]
+    ) -> list[CheckResult]:
+        """Check the rows of ``loads``, pairs of source and load id, and end the process.
+
+        An expectation that fails is a result, not an error. Raises MindweaveError where the checks
+        could not be made.
+        """
+        loads = [load for load in loads if has_suites(load[0])]
+        if not loads:
+            self.close()
+            return []
+        warehouse = Warehouse(warehouse_url)
+        # by stdin, since everybody on the machine can read a password among the arguments
+        request = {
+            "warehouse_url": str(warehouse.path) if warehouse.engine == "duckdb" else warehouse_url,
+            "raw_schema": raw_schema,
+            "loads": loads,
+        }
+        try:
+            output, _ = self._process.communicate(json.dumps(request) + "\n", self._limit)
+        except subprocess.TimeoutExpired:
+            raise MindweaveError(
+                f"checking what landed took over {self._limit:.0f} s and was stopped: the rows "
+                "are loaded, but not checked"
+            ) from None
+        finally:
+            self.close()
+        if self._process.returncode != 0:
+            raise MindweaveError(
+                f"checking what landed ended with {self._process.returncode}: the rows are "
+                "loaded, but not checked; `python -m flows.checks < /dev/null` may say why"
+            )
+        answer = json.loads(output)
+        if "error" in answer:
+            raise MindweaveError(answer["error"])
+        return [
+            CheckResult(**row | {"checked_at": datetime.fromisoformat(row["checked_at"])})
+            for row in answer["results"]
+        ]
+
+    def close(self) -> None:
+        """End the process; it has nothing to lose."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
+
+
+def record_results(settings: Settings, results: Sequence[CheckResult]) -> None:
+    """Add the results to the raw schema; of a repeated ``check_id`` the newest counts."""
+    rows = [{"check_id": result.check_id, **asdict(result)} for result in results]
+    if rows:
+        load_rows(settings, "checks", EXPECTATION_RESULTS, rows)
+
+
+def check_loads(
+    warehouse: Warehouse, raw_schema: str, loads: Sequence[tuple[str, str]]
+) -> list[CheckResult]:
+    """Check the rows of ``loads`` in this process."""
+    _prepare_great_expectations()
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
+
+    warehouse.query("select 1")  # says best why a warehouse cannot be reached
+    checked_at = datetime.now(UTC).replace(tzinfo=None)
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    results = []
+    with _connections(warehouse) as connect:
+        # we connect: no password in Great Expectations, and nothing stays open
+        datasource = SQLDatasource(
+            name=warehouse.engine,
+            connection_string=SQLALCHEMY_URLS[warehouse.engine],
+            kwargs={"creator": connect},
+        )
+        context.data_sources.add_sql(datasource=datasource)
+        for source, load_id in loads:
+            for table_name, expectations in suites(source).items():
+                query = NEW_ROWS.format(
+                    raw_schema=raw_schema, table_name=table_name, load_id=load_id
+                )
+                asset = datasource.add_query_asset(f"{table_name}/{load_id}", query)
+                rows = asset.add_batch_definition_whole_table("new rows").get_batch()
+                suite = gx.ExpectationSuite(table_name, expectations=list(expectations))
+                results += [
+                    _check_result(result, source, load_id, table_name, checked_at)
+                    for result in rows.validate(suite, result_format=COUNTS_ONLY).results
+                ]
+    return results
+
+
+def _check_result(
+    result: "ExpectationValidationResult",
+    source: str,
+    load_id: str,
+    table_name: str,
+    checked_at: datetime,
+) -> CheckResult:
+    from great_expectations.expectations.core.unexpected_rows_expectation import (
+        UnexpectedRowsExpectation,
+    )
+
+    config, found = result.expectation_config, result.result
+    if config is None:
+        raise MindweaveError(f"an expectation on {table_name} has no configuration")
+    unexpected, observed = found.get("unexpected_count"), found.get("observed_value")
+    if isinstance(config.to_domain_obj(), UnexpectedRowsExpectation):
+        unexpected, observed = observed, None
+    if not found:
+        for problem in result.exception_info.values():
+            print(table_name, config.type, problem, file=sys.stderr)
+        observed = COULD_NOT_BE_CHECKED
+    elif not isinstance(observed, int | float):  # a text could be a row's
+        observed = None
+    return CheckResult(
+        source=source,
+        load_id=load_id,
+        table_name=table_name,
+        column_name=_column_name(config.kwargs),
+        expectation=config.type,
+        severity=config.severity.value,
+        is_success=bool(result.success),
+        unexpected_count=unexpected,
+        observed_value=None if observed is None else str(observed),
+        checked_at=checked_at,
+    )
+
+
+def _column_name(arguments: Mapping[str, Any]) -> str | None:
+    """Return the column that an expectation is about, or its columns."""
+    columns = [arguments[name] for name in ("column", "column_A", "column_B") if name in arguments]
+    columns += arguments.get("column_list", [])
+    return ", ".join(columns) or None
+
+
+@contextmanager
+def _connections(warehouse: Warehouse) -> Iterator[Callable[[], Any]]:
+    """Yield what opens a connection for reading; close them all at the end."""
+    opened: list[Any] = []
+
+    def connect() -> Any:
+        if warehouse.engine == "duckdb":
+            from duckdb_engine import ConnectionWrapper
+
+            connection = ConnectionWrapper(
+                duckdb.connect(
+                    warehouse.path, read_only=True, config={"autoinstall_known_extensions": False}
+                )
+            )
+        else:
+            import psycopg2
+
+            connection = psycopg2.connect(warehouse.url)
+            connection.set_session(readonly=True)
+        opened.append(connection)
+        return connection
+
+    try:
+        yield connect
+    finally:
+        for connection in opened:
+            connection.close()
+
+
+def _prepare_great_expectations() -> None:
+    """Import Great Expectations, silent and fit for DuckDB."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations  # noqa: F401
+
+    _keep_duckdb_connections()
+
+
+def _keep_duckdb_connections() -> None:
+    """Let Great Expectations fetch from DuckDB before it gives the connection back.
+
+    It does so for the engines in this list. For others it fetches afterwards, when DuckDB's result
+    is gone, and every expectation fails with "list index out of range".
+    """
+    from great_expectations.execution_engine import sqlalchemy_execution_engine as engine
+
+    if "duckdb" not in engine._PERSISTED_CONNECTION_DIALECTS:
+        engine._PERSISTED_CONNECTION_DIALECTS += (Dialect.DUCKDB,)  # type: ignore[assignment]
+
+
+def main() -> None:
+    """Answer the one request on standard input; end quietly where there is none."""
+    # what libraries print is not the answer
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    _prepare_great_expectations()
+    line = sys.stdin.readline()
+    if not line:
+        return
+    request = json.loads(line)
+    answer: dict[str, Any]
+    try:
+        results = check_loads(
+            Warehouse(request["warehouse_url"]), request["raw_schema"], request["loads"]
+        )
+        answer = {"results": [asdict(result) for result in results]}
+    except MindweaveError as error:
+        answer = {"error": str(error)}
+    except Exception as error:
+        traceback.print_exc()
+        # not its text, which could quote a row
+        answer = {
+            "error": f"checking what landed failed ({type(error).__name__}): the rows are loaded, "
+            "but not checked"
+        }
+    print(json.dumps(answer, default=datetime.isoformat), file=answers, flush=True)
+    os._exit(0)  # to take down all that was imported lasts a second, and somebody waits
+
+
+if __name__ == "__main__":
+    main()

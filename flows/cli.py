@@ -1,0 +1,236 @@
+"""The `mindweave` command: parse, call one step, print a line.
+
+Exit status: 0 done, 1 failed, 2 wrong use.
+"""
+
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+from dlt_pipelines.config import read_settings
+from dlt_pipelines.errors import MindweaveError, UsageError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="What your LLM use cost, who caused it, and whether that is the number on the invoice.",
+)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Customer = Annotated[
+    str | None, typer.Option("--customer", help="The customer's slug. Default: MINDWEAVE_CUSTOMER.")
+]
+Source = Annotated[
+    list[str] | None,
+    typer.Option("--source", help="A name that `mindweave sources` prints; may be repeated."),
+]
+Paths = Annotated[
+    list[Path] | None,
+    typer.Option("--path", help="A folder or file of transcripts; may be repeated."),
+]
+User = Annotated[
+    str | None, typer.Option("--user", help="Whose --path it is; kept as a pseudonym only.")
+]
+Team = Annotated[str | None, typer.Option("--team", help="The team that --path belongs to.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Exit with 1 where a line or file was quarantined.")
+]
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+) -> None:
+    """Take the options of every command."""
+    main.debug = debug  # type: ignore[attr-defined]
+
+
+@app.command()
+def run(
+    customer: Customer = None,
+    source: Source = None,
+    path: Paths = None,
+    user: User = None,
+    team: Team = None,
+    strict: Strict = False,
+) -> None:
+    """Load, check, build and publish; without configuration, your own Claude Code transcripts."""
+    from flows import steps
+    from flows.locks import exclusive_run
+    from flows.summary import print_summary
+
+    settings = read_settings(customer)
+    overrides = _overrides(source, path, user, team)
+    with exclusive_run(settings):
+        with _progress() as progress:
+            outcome = steps.load_check_build(settings, source or (), overrides, progress)
+        _report_load(outcome.load)
+        if not outcome.load.results:
+            raise typer.Exit(1)
+        print_summary(settings, out)
+        for check in outcome.failed_checks:
+            err.print(
+                f"check failed: {check.table_name}.{check.column_name or '*'} {check.expectation}"
+            )
+        site = steps.site_folder(settings)
+        if outcome.was_built or not site.exists():
+            if err.is_terminal:
+                err.print("Building the site …")
+            steps.publish_site(settings)
+        out.print(f"Site: {site}/index.html (serve it: python -m http.server -d {site})")
+    if outcome.load.failures or outcome.failed_checks or _is_refused(outcome.load, strict):
+        raise typer.Exit(1)
+
+
+@app.command()
+def load(
+    customer: Customer = None,
+    source: Source = None,
+    path: Paths = None,
+    user: User = None,
+    team: Team = None,
+    strict: Strict = False,
+) -> None:
+    """Load what is new into the raw schema."""
+    from flows import steps
+    from flows.locks import exclusive_run
+
+    settings = read_settings(customer)
+    overrides = _overrides(source, path, user, team)
+    with exclusive_run(settings), _progress() as progress:
+        outcome = steps.load_sources(settings, source or (), overrides, progress)
+    _report_load(outcome)
+    if outcome.failures or _is_refused(outcome, strict):
+        raise typer.Exit(1)
+
+
+@app.command()
+def build(customer: Customer = None) -> None:
+    """Build and test every model from what is loaded."""
+    from flows import steps
+    from flows.locks import exclusive_run
+    from flows.summary import print_summary
+
+    settings = read_settings(customer)
+    with exclusive_run(settings):
+        steps.build_models(settings)
+        print_summary(settings, out)
+
+
+@app.command()
+def report(customer: Customer = None) -> None:
+    """Build the site from the public marts."""
+    from flows import steps
+
+    settings = read_settings(customer)
+    site = steps.publish_site(settings)
+    out.print(f"Site: {site}/index.html (serve it: python -m http.server -d {site})")
+
+
+@app.command()
+def sources(name: Annotated[str | None, typer.Argument()] = None) -> None:
+    """List the installed sources, or print one's configuration as JSON Schema."""
+    from dlt_pipelines.plugin import find_plugin, installed_plugins
+
+    if name:
+        schema = find_plugin(name).configuration.model_json_schema()
+        typer.echo(json.dumps(schema, indent=2))
+        return
+    for plugin in installed_plugins().values():
+        typer.echo(f"{plugin.name} {plugin.version}")
+
+
+@app.command()
+def schedule(customer: Customer = None) -> None:
+    """Run every hour under Prefect, with retries, until stopped."""
+    from flows.serve import serve_hourly
+
+    serve_hourly(read_settings(customer).customer)
+
+
+def main() -> None:
+    """Run the command; an error is one line, with a stack trace only under --debug."""
+    main.debug = False  # type: ignore[attr-defined]
+    try:
+        app(standalone_mode=True)
+    except MindweaveError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("stopped; what was loaded stays, the next run goes on from there", 130)
+    except Exception as error:
+        first = next(iter(str(error).splitlines()), "")
+        _fail(f"unexpected {type(error).__name__}: {first[:200]}; --debug shows where", 1)
+
+
+def _fail(message: str, status: int) -> None:
+    if main.debug:  # type: ignore[attr-defined]
+        traceback.print_exc()
+    sys.stdout.flush()
+    typer.echo(f"mindweave: {message}", err=True)
+    sys.exit(status)
+
+
+def _overrides(
+    sources: list[str] | None, paths: list[Path] | None, user: str | None, team: str | None
+) -> dict[str, Any] | None:
+    if not paths:
+        if user or team:
+            raise UsageError("--user and --team say whose --path it is: add --path")
+        return None
+    if sources is not None and len(sources) != 1:
+        raise UsageError("--path belongs to one source: name exactly one with --source")
+    roots = [{"path": path.resolve(), "user": user, "team": team} for path in paths]
+    return {"roots": roots}
+
+
+class _progress:  # noqa: N801  # reads as the function it stands for
+    """A bar of bytes on a terminal, nothing in a pipe."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("Loading"),
+            BarColumn(),
+            DownloadColumn(),
+            console=err,
+            transient=True,
+            disable=not err.is_terminal,
+        )
+        self._task = self._bar.add_task("load", total=None, visible=False)
+
+    def __enter__(self) -> Any:
+        self._bar.start()
+        return lambda done, total: self._bar.update(
+            self._task, completed=done, total=total, visible=done < total
+        )
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+
+def _report_load(outcome: Any) -> None:
+    for result in outcome.results:
+        counts = result.counts
+        if result.load_id is None:
+            out.print(f"{result.source}: nothing new")
+            continue
+        out.print(
+            f"{result.source}: {counts.rows_read:,} lines of {counts.files_read:,} files, "
+            f"{counts.rows_loaded:,} loaded, {counts.rows_ignored:,} ignored, "
+            f"{counts.rows_quarantined:,} quarantined, in {result.seconds:.1f} s"
+        )
+    for source, error in outcome.failures.items():
+        prefix = "" if source in str(error) else f"source {source}: "
+        typer.echo(f"mindweave: {prefix}{error}", err=True)
+
+
+def _is_refused(outcome: Any, strict: bool) -> bool:
+    return strict and any(result.counts.rows_quarantined for result in outcome.results)

