@@ -107,8 +107,8 @@ class Warehouse:
     def query(self, sql: str) -> pa.Table:
         """Run a query and return its rows as Arrow.
 
-        Raises MissingRelationError where a table or schema is not there yet, and MindweaveError where
-        the warehouse cannot be reached.
+        Raises MissingRelationError where a table or schema is not there yet, and another
+        MindweaveError where the warehouse cannot be reached.
         """
         if self.engine == "duckdb":
             with self._duckdb() as connection:

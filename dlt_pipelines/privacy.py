@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlt_pipelines.errors import MindweaveError
@@ -19,12 +19,9 @@ BLOCK_BYTES = 64  # of SHA-256, as RFC 2104 needs it
 
 @dataclass(frozen=True)
 class CustomerKey:
-    """The secret that keys one customer's fingerprints; its repr does not show it."""
+    """The secret that keys one customer's fingerprints; no print of it shows it."""
 
-    secret: bytes
-
-    def __repr__(self) -> str:
-        return "CustomerKey(...)"
+    secret: bytes = field(repr=False)
 
     def fingerprint(self, kind: str, text: str) -> str:
         """Return the 64 hex digits that stand for ``text``; ``kind`` keeps uses apart."""

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -62,8 +63,8 @@ order by cost desc nulls last, name asc
 
 
 def _breakdown(title: str, rows: list[dict[str, Any]]) -> Table:
-    table = Table(title_justify="left", pad_edge=False)
-    table.add_column(title)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column(title, no_wrap=True)
     for name in ("Calls", "Input", "Output", "Cache write", "Cache read", "Cost (USD)"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
@@ -77,9 +78,16 @@ def _breakdown(title: str, rows: list[dict[str, Any]]) -> Table:
                 "cache_read_tokens",
             )
         ]
-        table.add_row(row["name"], *(f"{int(count):,}" for count in counts), _usd(row["cost"]))
+        table.add_row(row["name"], *(_short(int(count)) for count in counts), _usd(row["cost"]))
     return table
 
 
 def _usd(amount: Decimal | None) -> str:
     return "unpriced" if amount is None else f"${amount:,.2f}"
+
+
+def _short(count: int) -> str:
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= 10 * size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count:,}"
