@@ -59,6 +59,10 @@ def read_settings(customer: str | None = None) -> Settings:
             f"customer {slug!r} is not a slug: use a lower-case letter, then up to 30 lower-case "
             "letters, digits or underscores"
         )
+    if slug.endswith(("_raw", "_staging")):
+        raise UsageError(
+            f"customer {slug!r} ends like a schema of another customer: choose another slug"
+        )
     return Settings(home=home, warehouse_url=warehouse, customer=slug)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-BATCH_BYTES = 32 * 2**20
+BATCH_BYTES = 16 * 2**20
 LONGEST_LINE_BYTES = 64 * 2**20
 TOO_LONG = f"the line is longer than {LONGEST_LINE_BYTES // 2**20} MiB"
 NEWLINES_SLICE_BYTES = 2**18  # small enough for the cache: five times faster than one pass
@@ -77,6 +77,11 @@ class LineBatch:
     undecodable: pa.Table
     bytes_read: int
 
+    @classmethod
+    def nothing(cls) -> "LineBatch":
+        """Return a batch without a line."""
+        return _Batch(0).finish()
+
 
 def unread_part(file: JsonlFile, bookmark: Bookmark | None, key: bytes) -> JsonlFile | None:
     """Return ``file`` positioned after what ``bookmark`` covers, or None where nothing is new."""
@@ -110,6 +115,7 @@ def read_lines(
                     file.problems.append((None, "the file is UTF-16: convert it to UTF-8"))
                     file.consumed_bytes = file.size_bytes
                     continue
+                _take_late_newline(descriptor, file)
                 window = batch_bytes
                 while file.unread_bytes:
                     length = min(window, file.unread_bytes)
@@ -188,7 +194,8 @@ class _Batch:
                     [count for _, count, _ in self.segments],
                 ),
                 "line_number": np.concatenate(
-                    [np.arange(first, first + count) for _, count, first in self.segments]
+                    [np.zeros(0, dtype=np.int64)]
+                    + [np.arange(first, first + count) for _, count, first in self.segments]
                 ),
                 "line": pa.LargeBinaryArray.from_buffers(
                     pa.large_binary(),
@@ -204,7 +211,7 @@ class _Batch:
 
 
 def _newlines(content: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    found = [
+    found = [np.zeros(0, dtype=np.int64)] + [
         np.flatnonzero(content[start : start + NEWLINES_SLICE_BYTES] == ord("\n")) + start
         for start in range(0, len(content), NEWLINES_SLICE_BYTES)
     ]
@@ -236,12 +243,19 @@ def _is_utf8(line: pa.Buffer) -> bool:
 def _is_json_object(tail: bytearray) -> bool:
     try:
         return isinstance(json.loads(tail), dict)
-    except ValueError:  # also what is not UTF-8
+    except (ValueError, RecursionError):  # also what is not UTF-8
         return False
 
 
 def _has_utf16_mark(descriptor: int) -> bool:
     return os.pread(descriptor, 2, 0) in UTF16_MARKS
+
+
+def _take_late_newline(descriptor: int, file: JsonlFile) -> None:
+    """Count a newline to the line before it, where that was taken when it had none yet."""
+    if file.consumed_bytes:
+        around = os.pread(descriptor, 2, file.consumed_bytes - 1)
+        file.consumed_bytes += around[:1] != b"\n" and around[1:] == b"\n"
 
 
 def _skip_line(descriptor: int, file: JsonlFile) -> None:

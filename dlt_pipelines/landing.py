@@ -1,7 +1,7 @@
 """From DuckDB tables to dlt resources: files that dlt hands to the warehouse whole."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,10 +39,10 @@ class RawTable:
     name: str
     columns: Mapping[str, ColumnType]
 
-    def create_sql(self, table: str) -> str:
-        """Return the DuckDB statement that makes an empty ``table`` of this shape."""
+    def create_sql(self) -> str:
+        """Return the DuckDB statement that makes an empty table of this shape."""
         columns = ", ".join(f"{name} {DUCKDB_TYPES[kind]}" for name, kind in self.columns.items())
-        return f"create or replace table {table} ({columns})"
+        return f"create table {self.name} ({columns})"
 
     def hints(self) -> dict[str, Any]:
         """Return dlt's column hints."""
@@ -101,33 +101,27 @@ EXPECTATION_RESULTS = RawTable(
 
 @dataclass
 class LandingTable:
-    """Rows of one raw table on their way: collected in DuckDB, written out in parts."""
+    """Rows of one raw table on their way: files that DuckDB writes and dlt hands over whole."""
 
     table: RawTable
-    connection: duckdb.DuckDBPyConnection
     folder: Path
     file_format: BulkFormat
+    parts: list[tuple[Path, int]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        """Make the empty table that the rows are inserted into."""
-        self.parts: list[tuple[Path, int]] = []
-        self.connection.execute(self.table.create_sql(self.table.name))
-
-    def flush(self, at_least_rows: int = 1) -> None:
-        """Write what was collected as one more file, where it is ``at_least_rows``."""
-        row = self.connection.execute(f"select count(*) from {self.table.name}").fetchone()
-        rows: int = row[0] if row else 0
-        if rows < at_least_rows:
-            return
+    def write(
+        self, connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, Any]
+    ) -> None:
+        """Write the rows of a DuckDB query as one more file; none make no file."""
         path = self.folder / f"{self.table.name}-{len(self.parts)}.{self.file_format}"
         options = "format csv, header true" if self.file_format == "csv" else "format parquet"
-        self.connection.execute(f"copy {self.table.name} to '{path}' ({options})")
-        self.connection.execute(f"truncate {self.table.name}")
-        self.parts.append((path, rows))
+        columns = ", ".join(self.table.columns)
+        statement = f"copy (select {columns} from ({query})) to '{path}' ({options})"
+        if rows := run_statement(connection, statement, parameters):
+            self.parts.append((path, rows))
 
     def resource(self) -> "DltResource":
         """Return the dlt resource that hands over the files."""
-        import dlt  # takes a second and a half: only where something landed
+        import dlt  # slow to import: only where something landed
 
         def parts() -> Iterator[Any]:
             yield dlt.mark.materialize_table_schema()
@@ -140,3 +134,15 @@ class LandingTable:
             columns=self.table.hints(),
             write_disposition="append",
         )
+
+
+def run_statement(
+    connection: duckdb.DuckDBPyConnection, statement: str, parameters: Mapping[str, Any]
+) -> int:
+    """Run a statement with those of the parameters that it names.
+
+    Returns the first number of its result: for a write, how many rows it wrote.
+    """
+    named = {name: value for name, value in parameters.items() if f"${name}" in statement}
+    row = connection.execute(statement, named).fetchone()
+    return int(row[0]) if row else 0

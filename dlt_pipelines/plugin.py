@@ -11,7 +11,7 @@ its tables start with the plugin's name.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -41,6 +41,11 @@ class RowCounts:
     rows_quarantined: int = 0
     files_read: int = 0
     bytes_read: int = 0
+
+    def add(self, more: "RowCounts") -> None:
+        """Add what one more part of the load met."""
+        for counted in fields(self):
+            setattr(self, counted.name, getattr(self, counted.name) + getattr(more, counted.name))
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ class ChecksProcess:
             ) from None
         finally:
             self.close()
-        if self._process.returncode != 0:
+        if self._process.returncode != 0 or not output:
             raise MindweaveError(
                 f"checking what landed ended with {self._process.returncode}: the rows are "
                 "loaded, but not checked; `python -m flows.checks < /dev/null` may say why"

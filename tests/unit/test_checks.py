@@ -1,7 +1,9 @@
 import os
 import stat
+import sys
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -32,7 +34,7 @@ def stand_in(tmp_path, monkeypatch):
         program = tmp_path / "program"
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
-        monkeypatch.setattr(checks.sys, "executable", str(program))
+        monkeypatch.setattr(sys, "executable", str(program))
 
     return install
 
@@ -52,7 +54,8 @@ def test_the_same_check_of_the_same_load_has_the_same_id_whatever_came_out():
 
 @pytest.mark.parametrize("field", ["load_id", "table_name", "column_name", "expectation"])
 def test_another_check_has_another_id(field):
-    assert replace(RESULT, **{field: "other"}).check_id != RESULT.check_id
+    changed: dict[str, Any] = {field: "other"}
+    assert replace(RESULT, **changed).check_id != RESULT.check_id
 
 
 @pytest.mark.parametrize("source", ["no_such_source", "dotted.name", "../claude_code", ""])

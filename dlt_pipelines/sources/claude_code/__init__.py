@@ -12,26 +12,27 @@ answer, tool input, result or path leaves this package: see README.md for what d
 
 import getpass
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from dlt_pipelines.config import expand_path
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.jsonl_files import Bookmark, JsonlFile, read_lines, unread_part
-from dlt_pipelines.landing import QUARANTINE, LandingTable
-from dlt_pipelines.plugin import LoadContext, SourcePlugin
-from dlt_pipelines.sources.claude_code import tables, transform
+from dlt_pipelines.plugin import LoadContext, RowCounts, SourcePlugin
+from dlt_pipelines.sources.claude_code import transform
 
 if TYPE_CHECKING:
     from dlt.extract import DltResource
 
-ROWS_PER_FILE = 1_000_000
+LINES_PER_FILE = 400_000
+BATCHES_AT_ONCE = 2
 
 
 class TranscriptRoot(BaseModel):
@@ -88,33 +89,29 @@ class ClaudeCodePlugin(SourcePlugin[ClaudeCodeConfig]):
 
     def _land(self, files: list[JsonlFile], roots: list[TranscriptRoot]) -> list["DltResource"]:
         context, counts = self.context, self.context.counts
-        connection = duckdb.connect(config={"autoinstall_known_extensions": False})
-        # content must not spill to the disk, and a time without a zone is UTC
-        connection.execute("set temp_directory = ''; set timezone = 'UTC'")
-        connection.execute("set preserve_insertion_order = false")
-        landing = [
-            LandingTable(table, connection, context.landing, context.bulk_format)
-            for table in (*tables.ALL, QUARANTINE)
-        ]
-        lines = transform.TranscriptLines(
-            connection, context, self._describe(files, roots), self.config.keep_project_name
-        )
         total = sum(file.unread_bytes for file in files)
-        for batch in read_lines(files, self.context.key.secret):
-            lines.add(batch)
-            counts.bytes_read += batch.bytes_read
-            context.progress(counts.bytes_read, total)
-            for table in landing:
-                table.flush(at_least_rows=ROWS_PER_FILE)
-        touched = [file for file in files if file.consumed_lines or file.problems]
-        if not touched:  # nothing but last lines that are still being written
-            return []
-        lines.finish(files, touched)
-        for table in landing:
-            table.flush()
-        connection.close()
-        counts.files_read = len(touched)
-        return [table.resource() for table in landing]
+        context.progress(0, total)
+        lines = transform.TranscriptLines(
+            context, self._describe(files, roots), self.config.keep_project_name
+        )
+        under_way: deque[Future[RowCounts]] = deque()
+        collected = 0
+        with ThreadPoolExecutor(BATCHES_AT_ONCE) as pool:
+            for batch in read_lines(files, context.key.secret):
+                under_way.append(pool.submit(lines.add, batch))
+                collected += batch.lines.num_rows
+                is_full = collected >= LINES_PER_FILE
+                while len(under_way) > (0 if is_full else BATCHES_AT_ONCE):
+                    counts.add(under_way.popleft().result())
+                    context.progress(counts.bytes_read, total)
+                if is_full:
+                    lines.flush()
+                    collected = 0
+            for future in under_way:
+                counts.add(future.result())
+        counts.add(lines.finish(files))
+        # no file was touched where there are only last lines that are still being written
+        return lines.resources() if counts.files_read else []
 
     def _describe(self, files: list[JsonlFile], roots: list[TranscriptRoot]) -> pa.Table:
         """Return what is known of each file: its pseudonymous place, its person and team."""

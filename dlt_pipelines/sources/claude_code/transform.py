@@ -1,15 +1,26 @@
 """Transcript lines to typed rows, in DuckDB: content is seen here for the last time."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
+from dlt_pipelines.destinations import explain_duckdb
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.jsonl_files import JsonlFile, LineBatch
-from dlt_pipelines.plugin import LoadContext
+from dlt_pipelines.landing import QUARANTINE, LandingTable, run_statement
+from dlt_pipelines.plugin import LoadContext, RowCounts
 from dlt_pipelines.privacy import fingerprint_sql
+from dlt_pipelines.sources.claude_code import tables
+
+if TYPE_CHECKING:
+    from dlt.extract import DltResource
 
 MESSAGE = """{
     "id": "VARCHAR", "model": "VARCHAR", "stop_reason": "VARCHAR",
@@ -68,6 +79,8 @@ QUANTITIES = {
     "web_search_requests": "usage.server_tool_use.web_search_requests",
 }
 
+KNOWN_TYPES_SQL = ", ".join(f"'{name}'" for name in KNOWN_RECORD_TYPES)
+
 # A line is parsed once. Most lines of a batch are objects, as their first and last character tell;
 # where one of these is broken all the same, the batch is parsed again, each line checked first.
 TRUST = "looks_like_object then line when json_valid(line)"
@@ -76,27 +89,29 @@ VERIFY = "json_valid(line)"
 # Text cut in the middle of an emoji leaves half a surrogate pair, which JSON parsers refuse. The
 # half character is content, which does not land, so the line can be read without it.
 HALF_CHARACTER = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+REPAIRED = rf"regexp_replace(line, '{HALF_CHARACTER}', '\ufffd', 'g')"
 
-PARSE = """
-create or replace temp table parsed as
-select
-    place,
-    file_index,
-    line_number,
-    from_json(
-        case
-            when {is_json} then line
-            when line like '%\\ud%' or line like '%\\uD%'
-                then case when json_valid({repaired}) then {repaired} end
-        end,
-        $record
-    ) as record
-from lines
-"""
-
-ANSWERS = """
-create or replace temp table answers as
+# Every line of a batch: an answer with its usage, results of tools, or just a type. `problem` says
+# why a line cannot be used.
+BATCH = """
+create or replace temp table batch as
 with
+
+parsed as (
+    select
+        place,
+        file_index,
+        line_number,
+        from_json(
+            case
+                when {is_json} then line
+                when line like '%\\ud%' or line like '%\\uD%'
+                    then case when json_valid({repaired}) then {repaired} end
+            end,
+            $record
+        ) as record
+    from lines
+),
 
 unwrapped as (
     select
@@ -104,50 +119,66 @@ unwrapped as (
         file_index,
         line_number,
         record,
-        record.type = 'progress' as is_wrapped,
+        coalesce(record.type = 'progress' and record.data.message.type = 'assistant', false)
+            as is_wrapped,
         case when is_wrapped then record.data.message.message else record.message end as message,
-        case when is_wrapped then record.data.message.uuid else record.uuid end as record_uuid,
-        case when is_wrapped then record.data.message.requestId else record.requestId end
-            as request_id,
         case when is_wrapped then record.data.message.timestamp else record.timestamp end
             as time_text
     from parsed
-    where
-        record.type = 'assistant'
-        or (record.type = 'progress' and record.data.message.type = 'assistant')
 ),
 
 typed as (
     select
-        * exclude (record, message, is_wrapped),
+        place,
+        file_index,
+        line_number,
+        -- what the client wrote itself was never sent to a model, so never billed
+        (is_wrapped or coalesce(record.type = 'assistant', false))
+        and message.model is distinct from '<synthetic>'
+        and not coalesce(record.isApiErrorMessage, false) as is_answer,
+        record is null as is_no_object,
+        record.type as record_type,
         record.sessionId as session_id,
         record.cwd as cwd,
         record.version as client_version,
         record.costUSD as cost_text,
+        record.toolDenialKind as denial_kind,
         coalesce(record.isSidechain, false) or is_wrapped as is_sidechain,
+        case when is_wrapped then record.data.message.uuid else record.uuid end as record_uuid,
+        case when is_wrapped then record.data.message.requestId else record.requestId end
+            as request_id,
         message.id as message_id,
         message.model as model,
         message.stop_reason as stop_reason,
-        message.usage as usage,
-        list_filter(
-            message.content, block -> block.type = 'tool_use' and starts_with(block.name, 'mcp__')
-        ) as mcp_tool_uses,
+        case when is_answer then message.usage end as usage,
         -- a time without a zone is UTC
-        make_timestamp(epoch_us(try_cast(time_text as timestamptz))) as observed_at
+        make_timestamp(epoch_us(try_cast(time_text as timestamptz))) as observed_at,
+        coalesce(observed_at between timestamp '2020-01-01' and timestamp '2100-01-01', false)
+            as has_time,
+        case
+            when is_answer then list_filter(
+                message.content,
+                block -> block.type = 'tool_use' and starts_with(block.name, 'mcp__')
+            )
+        end as mcp_tool_uses,
+        case
+            when record.type = 'user' and has_time then list_filter(
+                message.content,
+                block -> block.type = 'tool_result' and length(block.tool_use_id) between 1 and 300
+            )
+        end as tool_results
     from unwrapped
-    -- written by the client itself: never sent to a model, never billed
-    where
-        message.model is distinct from '<synthetic>'
-        and not coalesce(record.isApiErrorMessage, false)
 )
 
 select
     *,
     case
+        when is_no_object then 'the line is not a JSON object'
+        when record_type is null then 'the record has no type'
+        when not is_answer then null
         when usage is null then 'the answer has no usage'
         when observed_at is null then 'the timestamp is missing or is not a time'
-        when observed_at not between timestamp '2020-01-01' and timestamp '2100-01-01'
-            then 'the timestamp is out of range'
+        when not has_time then 'the timestamp is out of range'
         when usage.input_tokens is null or usage.output_tokens is null
             then 'the usage has no input_tokens or no output_tokens'
         when not regexp_full_match(concat_ws(' ', {quantities}), '([0-9]{{1,12}} ?)*')
@@ -160,48 +191,107 @@ select
 from typed
 """
 
-MESSAGES = """
-insert into claude_code_messages by name
+# What is kept of it until a file is written.
+KEPT = """
+select * exclude (place, is_no_object, record_type, has_time, problem)
+from batch
+where problem is null and (is_answer or len(tool_results) > 0)
+"""
+
+# a type is a word; anything else could be content
+RECORD_TYPES = f"""
+insert into record_type_counts
+select
+    case
+        when record_type in ({KNOWN_TYPES_SQL}) then record_type
+        when regexp_full_match(record_type, '[a-z][a-z-]{{0,30}}') then record_type
+        else 'other'
+    end as record_type,
+    count(*) as record_count
+from batch
+where record_type is not null
+group by all
+"""
+
+REFUSED = "select place, problem from batch where problem is not null"
+
+BROKEN_LINES = f"""
+insert into quarantine by name
+select
+    $load_id as load_id,
+    'claude_code' as source,
+    files.location,
+    broken.line_number,
+    case when json_valid(broken.line) then broken.problem else 'the line is not valid JSON' end
+        as reason,
+    {fingerprint_sql("line", "broken.line")} as row_fingerprint,
+    strlen(rtrim(broken.line, chr(10))) as row_bytes,
+    cast(now() as timestamp) as quarantined_at
+from broken
+inner join files on broken.file_index = files.file_index
+where trim(broken.line, ' \t\r\n') != ''
+"""
+
+UNDECODABLE_LINES = f"""
+insert into quarantine by name
+select
+    $load_id as load_id,
+    'claude_code' as source,
+    files.location,
+    undecodable.line_number,
+    'the line is not UTF-8' as reason,
+    {fingerprint_sql("line", "hex(undecodable.line)")} as row_fingerprint,
+    octet_length(undecodable.line) - 1 as row_bytes,
+    cast(now() as timestamp) as quarantined_at
+from undecodable
+inner join files on undecodable.file_index = files.file_index
+"""
+
+QUANTITY_COLUMNS = ",\n    ".join(
+    f"cast(records.{path} as bigint) as {name}" for name, path in QUANTITIES.items()
+)
+TOOL_CALL = "blocks.block.name || chr(31) || coalesce(blocks.block.input, 'null')"
+
+MESSAGES = f"""
 with
 
 projects as (
     select
         cwd,
-        {project_fingerprint} as project_fingerprint,
+        {fingerprint_sql("project", "cwd")} as project_fingerprint,
         nullif(regexp_extract(cwd, '([^/\\\\]+)[/\\\\]*$', 1), '') as project_name
-    from (select distinct cwd from answers where problem is null and cwd is not null)
+    from (select distinct cwd from records where cwd is not null)
 )
 
 select
     $load_id as load_id,
     files.file_id,
-    answers.line_number,
-    answers.record_uuid,
-    answers.session_id,
-    answers.observed_at,
-    answers.is_sidechain,
+    records.line_number,
+    records.record_uuid,
+    records.session_id,
+    records.observed_at,
+    records.is_sidechain,
     projects.project_fingerprint,
-    case when $keep_project_name then projects.project_name end as project_name,
+    case when $keep_project_name then left(projects.project_name, 300) end as project_name,
     files.user_id,
     files.team_id,
-    answers.client_version,
-    answers.message_id,
-    answers.request_id,
-    answers.model,
-    answers.stop_reason,
-    {quantities},
-    answers.usage.service_tier as service_tier,
-    answers.usage.speed as speed,
-    answers.usage.inference_geo as inference_geo,
-    cast(answers.cost_text as decimal(38, 15)) as cost_usd
-from answers
-inner join files on answers.file_index = files.file_index
-left join projects on answers.cwd = projects.cwd
-where answers.problem is null
+    records.client_version,
+    records.message_id,
+    records.request_id,
+    records.model,
+    left(records.stop_reason, 40) as stop_reason,
+    {QUANTITY_COLUMNS},
+    left(records.usage.service_tier, 40) as service_tier,
+    left(records.usage.speed, 40) as speed,
+    left(records.usage.inference_geo, 40) as inference_geo,
+    cast(records.cost_text as decimal(38, 15)) as cost_usd
+from records
+inner join files on records.file_index = files.file_index
+left join projects on records.cwd = projects.cwd
+where records.is_answer
 """
 
-TOOL_USES = """
-insert into claude_code_tool_uses by name
+TOOL_USES = f"""
 with
 
 blocks as (
@@ -209,8 +299,8 @@ blocks as (
         *,
         unnest(range(1, len(mcp_tool_uses) + 1)) as block_index,
         mcp_tool_uses[block_index] as block
-    from answers
-    where problem is null and len(mcp_tool_uses) > 0
+    from records
+    where len(mcp_tool_uses) > 0
 )
 
 select
@@ -221,9 +311,9 @@ select
     blocks.record_uuid,
     blocks.message_id,
     blocks.request_id,
-    blocks.block.id as tool_use_id,
+    left(blocks.block.id, 300) as tool_use_id,
     left(blocks.block.name, 300) as tool_name,
-    {input_fingerprint} as input_fingerprint,
+    {fingerprint_sql("tool_input", TOOL_CALL)} as input_fingerprint,
     blocks.observed_at
 from blocks
 inner join files on blocks.file_index = files.file_index
@@ -231,20 +321,15 @@ inner join files on blocks.file_index = files.file_index
 
 # Results of every tool: the call may have landed earlier, and the result does not name the tool.
 TOOL_RESULTS = """
-insert into claude_code_tool_results by name
 with
 
 blocks as (
     select
-        file_index,
-        line_number,
-        record.toolDenialKind as denial_kind,
-        make_timestamp(epoch_us(try_cast(record.timestamp as timestamptz))) as observed_at,
-        record.message.content as content,
-        unnest(range(1, len(content) + 1)) as block_index,
-        content[block_index] as block
-    from parsed
-    where record.type = 'user' and len(record.message.content) > 0
+        *,
+        unnest(range(1, len(tool_results) + 1)) as block_index,
+        tool_results[block_index] as block
+    from records
+    where len(tool_results) > 0
 )
 
 select
@@ -258,225 +343,175 @@ select
     blocks.observed_at
 from blocks
 inner join files on blocks.file_index = files.file_index
-where
-    blocks.block.type = 'tool_result'
-    and length(blocks.block.tool_use_id) between 1 and 300
-    and blocks.observed_at between timestamp '2020-01-01' and timestamp '2100-01-01'
 """
 
-# Which lines of the batch cannot be used; the lines themselves are gathered by their place in it.
-REFUSED = """
-select
-    place,
-    case when record is null then 'the line is not a JSON object' else 'the record has no type' end
-        as reason
-from parsed
-where record.type is null
-union all
-select
-    place,
-    problem as reason
-from answers
-where problem is not null
-"""
+LANDED = {
+    tables.MESSAGES.name: MESSAGES,
+    tables.TOOL_USES.name: TOOL_USES,
+    tables.TOOL_RESULTS.name: TOOL_RESULTS,
+    QUARANTINE.name: "select * from quarantine",
+}
 
-BROKEN_LINES = """
-insert into quarantine by name
+RECORD_TYPE_TOTALS = f"""
 select
     $load_id as load_id,
-    'claude_code' as source,
-    files.location,
-    broken.line_number,
-    case when json_valid(broken.line) then broken.reason else 'the line is not valid JSON' end
-        as reason,
-    {line_fingerprint} as row_fingerprint,
-    strlen(rtrim(broken.line, chr(10))) as row_bytes,
-    cast(now() as timestamp) as quarantined_at
-from broken
-inner join files on broken.file_index = files.file_index
-where trim(broken.line, ' \t\r\n') != ''
-"""
-
-UNDECODABLE_LINES = """
-insert into quarantine by name
-select
-    $load_id as load_id,
-    'claude_code' as source,
-    files.location,
-    undecodable.line_number,
-    'the line is not UTF-8' as reason,
-    {line_fingerprint} as row_fingerprint,
-    octet_length(undecodable.line) - 1 as row_bytes,
-    cast(now() as timestamp) as quarantined_at
-from undecodable
-inner join files on undecodable.file_index = files.file_index
-"""
-
-RECORD_TYPES = """
-insert into record_type_counts
-select
-    -- a type is a word; anything else could be content
-    case
-        when record.type in ({known_types}) then record.type
-        when regexp_full_match(record.type, '[a-z][a-z-]{{0,30}}') then record.type
-        else 'other'
-    end as record_type,
-    count(*) as record_count
-from parsed
-where record.type is not null
+    record_type,
+    record_type in ({KNOWN_TYPES_SQL}) as is_known,
+    cast(sum(record_count) as bigint) as record_count
+from record_type_counts
 group by all
+"""
+
+BOOKMARKS = """
+select
+    $load_id as load_id,
+    unnest(
+        from_json(
+            $bookmarks,
+            '[{"file_id": "VARCHAR", "size_bytes": "BIGINT", "modified_ns": "BIGINT",
+               "consumed_bytes": "BIGINT", "consumed_lines": "BIGINT", "prefix_hash": "VARCHAR"}]'
+        ),
+        recursive := true
+    )
+"""
+
+PROBLEMS = """
+insert into quarantine by name
+select
+    $load_id as load_id,
+    'claude_code' as source,
+    files.location,
+    problems.line_number,
+    problems.reason,
+    cast(now() as timestamp) as quarantined_at
+from (
+    select unnest(
+        from_json(
+            $problems, '[{"file_index": "INTEGER", "line_number": "BIGINT", "reason": "VARCHAR"}]'
+        ),
+        recursive := true
+    )
+) as problems
+inner join files on problems.file_index = files.file_index
 """
 
 
 class TranscriptLines:
-    """Turns batches of lines into rows of the landing tables, which exist in ``connection``."""
+    """Turns batches of lines into files of the raw tables.
 
-    def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        context: LoadContext,
-        files: pa.Table,
-        keep_project_name: bool,
-    ) -> None:
+    Batches may be added by several threads at once: each works on a connection of its own, and
+    only the tables that collect are shared.
+    """
+
+    def __init__(self, context: LoadContext, files: pa.Table, keep_project_name: bool) -> None:
         """Take ``files``: file_index, file_id, location, user_id, team_id."""
-        self._connection = connection
-        self._counts = context.counts
         self._parameters = {
             "load_id": context.load_id,
             "record": RECORD,
             "keep_project_name": keep_project_name,
             **context.key.sql_parameters(),
         }
-        connection.execute("create temp table files as select * from files")
-        connection.execute(
-            "create temp table record_type_counts (record_type varchar, record_count bigint)"
+        self._landing = {
+            table.name: LandingTable(table, context.landing, context.bulk_format)
+            for table in (*tables.ALL, QUARANTINE)
+        }
+        self._connection = duckdb.connect(config={"autoinstall_known_extensions": False})
+        # content must not spill to the disk, and a time without a zone is UTC
+        self._connection.execute("set temp_directory = ''; set timezone = 'UTC'")
+        self._connection.register("described_files", files)
+        self._connection.execute("create table files as select * from described_files")
+        self._connection.execute(QUARANTINE.create_sql())
+        self._connection.execute(
+            "create table record_type_counts (record_type varchar, record_count bigint)"
         )
+        with closing(self._connection.cursor()) as connection:
+            connection.register("lines", LineBatch.nothing().lines.append_column("place", [[]]))
+            self._run(_batch_sql(VERIFY), connection)
+            self._run(f"create table records as {KEPT}", connection)
 
-    def add(self, batch: LineBatch) -> None:
-        """Add one batch.
+    def add(self, batch: LineBatch) -> RowCounts:
+        """Add one batch and return what it held.
 
         Raises MindweaveError without DuckDB's own words, which may quote what it read.
         """
-        try:
-            self._add(batch)
-        except duckdb.Error as error:
-            raise MindweaveError(
-                f"source claude_code: reading transcripts failed ({type(error).__name__}); "
-                "nothing of this run was loaded"
-            ) from None
-
-    def _add(self, batch: LineBatch) -> None:
-        before = self._row_counts()
-        lines = batch.lines.append_column("place", pa.array(np.arange(batch.lines.num_rows)))
-        # slices let DuckDB's threads share the batch
-        slices = pa.Table.from_batches(lines.to_batches(max_chunksize=8192))
-        self._connection.register("lines", slices)
-        self._connection.register("undecodable", batch.undecodable)
-        repaired = rf"regexp_replace(line, '{HALF_CHARACTER}', '\ufffd', 'g')"
-        try:
-            self._run(PARSE.format(is_json=TRUST, repaired=repaired))
-        except duckdb.InvalidInputException:
-            self._run(PARSE.format(is_json=VERIFY, repaired=repaired))
-        texts = "record_uuid, session_id, request_id, message_id, model, client_version"
-        self._run(ANSWERS.format(quantities=", ".join(QUANTITIES.values()), texts=texts))
-        self._run(
-            MESSAGES.format(
-                project_fingerprint=fingerprint_sql("project", "cwd"),
-                quantities=", ".join(
-                    f"cast(answers.{path} as bigint) as {name}" for name, path in QUANTITIES.items()
-                ),
-            )
-        )
-        call = "blocks.block.name || chr(31) || coalesce(blocks.block.input, 'null')"
-        self._run(TOOL_USES.format(input_fingerprint=fingerprint_sql("tool_input", call)))
-        self._run(TOOL_RESULTS)
-        refused = self._connection.execute(REFUSED).to_arrow_table()
-        if refused.num_rows:
-            broken = lines.take(refused["place"]).append_column("reason", refused["reason"])
-            self._connection.register("broken", broken)
-            fingerprint = fingerprint_sql("line", "broken.line")
-            self._run(BROKEN_LINES.format(line_fingerprint=fingerprint))
-        if batch.undecodable.num_rows:
-            fingerprint = fingerprint_sql("line", "hex(undecodable.line)")
-            self._run(UNDECODABLE_LINES.format(line_fingerprint=fingerprint))
-        self._run(
-            RECORD_TYPES.format(known_types=", ".join(f"'{name}'" for name in KNOWN_RECORD_TYPES))
-        )
-        self._count(batch, before)
-
-    def finish(self, files: Sequence[JsonlFile], touched: Sequence[JsonlFile]) -> None:
-        """Add what is known once every line is read: bookmarks, record types, unread files."""
-        bookmarks = [file.bookmark() for file in touched]
-        rows = pa.table(
-            {
-                "load_id": [self._parameters["load_id"]] * len(touched),
-                "file_id": [file.file_id for file in touched],
-                **{
-                    name: [getattr(bookmark, name) for bookmark in bookmarks]
-                    for name in ("size_bytes", "modified_ns", "consumed_bytes", "consumed_lines")
-                },
-                "prefix_hash": [bookmark.prefix_hash for bookmark in bookmarks],
-            }
-        )
-        self._connection.register("bookmarks", rows)
-        self._run("insert into claude_code_files by name select * from bookmarks")
-        problems = [
-            (index, line, reason)
-            for index, file in enumerate(files)
-            for line, reason in file.problems
-        ]
-        for index, line, reason in problems:
-            self._connection.execute(
-                """
-                insert into quarantine by name
-                select
-                    ? as load_id, 'claude_code' as source, location, ? as line_number,
-                    ? as reason, cast(now() as timestamp) as quarantined_at
-                from files where file_index = ?
-                """,
-                [self._parameters["load_id"], line, reason, index],
-            )
-        self._counts.rows_read += len(problems)
-        self._counts.rows_quarantined += len(problems)
-        known = ", ".join(f"'{name}'" for name in KNOWN_RECORD_TYPES)
-        self._run(
-            f"""
-            insert into claude_code_record_types by name
-            select
-                $load_id as load_id,
-                record_type,
-                record_type in ({known}) as is_known,
-                cast(sum(record_count) as bigint) as record_count
-            from record_type_counts
-            group by all
-            """
-        )
-
-    def _count(self, batch: LineBatch, before: tuple[int, int, int]) -> None:
-        messages, result_lines, quarantined = (
-            after - earlier for after, earlier in zip(self._row_counts(), before, strict=True)
-        )
+        with _unquoted(), closing(self._connection.cursor()) as connection:
+            place = pa.array(np.arange(batch.lines.num_rows))
+            lines = batch.lines.append_column("place", place)
+            connection.register("lines", lines)
+            try:
+                self._run(_batch_sql(TRUST), connection)
+            except duckdb.InvalidInputException:
+                self._run(_batch_sql(VERIFY), connection)
+            loaded = self._run(f"insert into records {KEPT}", connection)
+            self._run(RECORD_TYPES, connection)
+            quarantined = 0
+            refused = connection.execute(REFUSED).to_arrow_table()
+            if refused.num_rows:
+                broken = lines.take(refused["place"]).append_column("problem", refused["problem"])
+                connection.register("broken", broken)
+                quarantined += self._run(BROKEN_LINES, connection)
+            if batch.undecodable.num_rows:
+                connection.register("undecodable", batch.undecodable)
+                quarantined += self._run(UNDECODABLE_LINES, connection)
         read = batch.lines.num_rows + batch.undecodable.num_rows
-        self._counts.rows_read += read
-        self._counts.rows_loaded += messages + result_lines
-        self._counts.rows_quarantined += quarantined
-        self._counts.rows_ignored += read - messages - result_lines - quarantined
+        return RowCounts(
+            rows_read=read,
+            rows_loaded=loaded,
+            rows_quarantined=quarantined,
+            rows_ignored=read - loaded - quarantined,
+            bytes_read=batch.bytes_read,
+        )
 
-    def _row_counts(self) -> tuple[int, int, int]:
-        row = self._connection.execute(
-            """
-            select
-                (select count(*) from claude_code_messages),
-                (
-                    select count(*)
-                    from (select distinct file_id, line_number from claude_code_tool_results)
-                ),
-                (select count(*) from quarantine)
-            """
-        ).fetchone()
-        assert row is not None  # noqa: S101  # an aggregate without a group has one row
-        return row[0], row[1], row[2]
+    def flush(self) -> None:
+        """Write what was collected, so that memory does not grow with what is read."""
+        with _unquoted():
+            for name, query in LANDED.items():
+                self._landing[name].write(self._connection, query, self._parameters)
+            self._run("truncate records")
+            self._run("truncate quarantine")
 
-    def _run(self, statement: str) -> None:
-        names = [name for name in self._parameters if f"${name}" in statement]
-        self._connection.execute(statement, {name: self._parameters[name] for name in names})
+    def finish(self, files: Sequence[JsonlFile]) -> RowCounts:
+        """Write the rest, and what is known once every line is read: bookmarks, record types."""
+        touched = [file for file in files if file.consumed_lines or file.problems]
+        bookmarks = [asdict(file.bookmark()) | {"file_id": file.file_id} for file in touched]
+        problems = [
+            {"file_index": index, "line_number": line_number, "reason": reason}
+            for index, file in enumerate(files)
+            for line_number, reason in file.problems
+        ]
+        self._parameters |= {"bookmarks": json.dumps(bookmarks), "problems": json.dumps(problems)}
+        self._run(PROBLEMS)
+        self.flush()
+        for table, query in ((tables.FILES, BOOKMARKS), (tables.RECORD_TYPES, RECORD_TYPE_TOTALS)):
+            self._landing[table.name].write(self._connection, query, self._parameters)
+        self._connection.close()
+        return RowCounts(
+            rows_read=len(problems), rows_quarantined=len(problems), files_read=len(touched)
+        )
+
+    def resources(self) -> "list[DltResource]":
+        """Return the dlt resources that hand over what was written."""
+        return [table.resource() for table in self._landing.values()]
+
+    def _run(self, statement: str, connection: duckdb.DuckDBPyConnection | None = None) -> int:
+        return run_statement(connection or self._connection, statement, self._parameters)
+
+
+def _batch_sql(is_json: str) -> str:
+    texts = "record_uuid, session_id, request_id, message_id, model, client_version"
+    return BATCH.format(
+        is_json=is_json, repaired=REPAIRED, quantities=", ".join(QUANTITIES.values()), texts=texts
+    )
+
+
+@contextmanager
+def _unquoted() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.IOException as error:
+        raise explain_duckdb(error, Path("the landing folder")) from None
+    except duckdb.Error as error:
+        raise MindweaveError(
+            f"source claude_code: reading transcripts failed ({type(error).__name__}); "
+            "nothing of this run was loaded"
+        ) from None

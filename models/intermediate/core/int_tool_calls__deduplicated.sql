@@ -68,6 +68,7 @@ tool_results as (
 ranked_uses as (
     select
         *,
+        position('__' in server_and_tool) as separator_at,
         row_number() over (
             partition by tool_call_id
             order by observed_at asc, file_id asc, line_number asc, block_index asc
@@ -98,20 +99,13 @@ joined as (
         ranked_uses.call_id,
         ranked_uses.input_fingerprint as dedup_hash,
         case
-            when position('__' in ranked_uses.server_and_tool) > 1
-                then substr(
-                    ranked_uses.server_and_tool,
-                    1,
-                    position('__' in ranked_uses.server_and_tool) - 1
-                )
+            when ranked_uses.separator_at > 1
+                then substr(ranked_uses.server_and_tool, 1, ranked_uses.separator_at - 1)
             else ranked_uses.server_and_tool
         end as mcp_name,
         case
-            when position('__' in ranked_uses.server_and_tool) > 1
-                then substr(
-                    ranked_uses.server_and_tool,
-                    position('__' in ranked_uses.server_and_tool) + 2
-                )
+            when ranked_uses.separator_at > 1
+                then substr(ranked_uses.server_and_tool, ranked_uses.separator_at + 2)
         end as tool_name,
         case
             when ranked_results.denial_kind is not null then 'denied'
@@ -130,9 +124,8 @@ joined as (
         ) as processed_at
     from ranked_uses
     left join ranked_results
-        on
-            ranked_uses.tool_call_id = ranked_results.tool_call_id
-            and ranked_results.result_rank = 1
+        on ranked_uses.tool_call_id = ranked_results.tool_call_id
+        and ranked_results.result_rank = 1
     where ranked_uses.use_rank = 1
 )
 

@@ -99,12 +99,11 @@ banded as (
         ) as band_rank
     from named
     left join prices
-        on
-            named.vendor = prices.vendor
-            and named.model_id = prices.model_id
-            and named.called_on_utc_date >= prices.valid_from_date
-            and named.called_on_utc_date < prices.valid_to_date
-            and named.prompt_tokens > prices.prompt_tokens_above
+        on named.vendor = prices.vendor
+        and named.model_id = prices.model_id
+        and named.called_on_utc_date >= prices.valid_from_date
+        and named.called_on_utc_date < prices.valid_to_date
+        and named.prompt_tokens > prices.prompt_tokens_above
 ),
 
 costed as (

@@ -36,9 +36,8 @@ tool_calls as (
         select held.usage_date
         from (select distinct usage_date from {{ this }}) as held
         inner join changed
-            on
-                held.usage_date > changed.usage_date
-                and held.usage_date <= changed.last_usage_date
+            on held.usage_date > changed.usage_date
+            and held.usage_date <= changed.last_usage_date
     ),
 {% endif %}
 

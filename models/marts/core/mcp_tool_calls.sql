@@ -1,6 +1,8 @@
 {{ config(materialized='view') }}
 
-{# A tool call costs nothing itself: it gets an equal share of its model call, the first one the rest. #}
+{#
+  A tool call costs nothing itself: it gets an equal share of its model call, the first one the rest.
+#}
 with
 
 tool_calls as (

@@ -38,9 +38,8 @@ completed as (
         ) as row_number_in_load
     from loads
     inner join packages
-        on
-            loads._dlt_load_id = packages.load_id
-            and packages.status = 0
+        on loads._dlt_load_id = packages.load_id
+        and packages.status = 0
 )
 
 select
