@@ -49,7 +49,7 @@ class Settings:
 def read_settings(customer: str | None = None) -> Settings:
     """Read the settings from the environment; ``customer`` overrides MINDWEAVE_CUSTOMER.
 
-    Raises UsageError for a slug that could not name a schema.
+    Raises UsageError for a slug that could not name a schema, or would name another customer's.
     """
     home = Path(os.environ.get("MINDWEAVE_HOME") or ".mindweave").expanduser().resolve()
     warehouse = os.environ.get("MINDWEAVE_WAREHOUSE") or str(home / "mindweave.duckdb")

@@ -1,8 +1,10 @@
 """Load sources into a customer's raw schema: one plugin, one dlt package at a time."""
 
 import errno
+import importlib
 import os
 import shutil
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -74,7 +76,7 @@ def load_source(
             bulk_format=warehouse.bulk_format,
             landing=landing,
             read_raw=job.read_raw,
-            progress=progress,
+            progress=_importing_dlt_meanwhile(progress),
         )
         resources = list(plugin_class(config, context).fetch())
         if resources:
@@ -114,6 +116,7 @@ class _Job:
         self.name = f"{settings.customer}__{source}"
         self.source = source
         self.folder = settings.home / "dlt" / warehouse.identity
+        os.environ |= DLT_ENVIRONMENT
 
     def read_raw(self, sql: str) -> pa.Table | None:
         if not self.warehouse.exists():
@@ -145,7 +148,6 @@ class _Job:
         pipeline.run(source, loader_file_format=self.warehouse.bulk_format)
 
     def pipeline(self) -> "dlt.Pipeline":
-        os.environ |= DLT_ENVIRONMENT
         import dlt
 
         return dlt.pipeline(
@@ -182,6 +184,20 @@ def _explanation(error: BaseException, folder: Path) -> MindweaveError:
     return MindweaveError(
         f"loading failed ({type(causes[-1]).__name__}): {str(causes[-1]).splitlines()[0][:200]}"
     )
+
+
+def _importing_dlt_meanwhile(
+    progress: Callable[[int, int], None],
+) -> Callable[[int, int], None]:
+    """Import dlt, which takes a second, beside the reading that the first progress announces."""
+    importing = threading.Thread(target=importlib.import_module, args=("dlt",), daemon=True)
+
+    def report(done: int, total: int) -> None:
+        if importing.ident is None:
+            importing.start()
+        progress(done, total)
+
+    return report
 
 
 def _rows(table: RawTable, rows: list[dict[str, Any]]) -> Any:

@@ -100,6 +100,10 @@ const PATCHES = [
 		package: '@evidence-dev/core-components',
 		version: '5.4.2',
 		files: {
+			// a chart drawn anew, as after a change of theme, forgot that not every label is wanted
+			'dist/unsorted/viz/core/_Chart.svelte': [
+				['if (!showAllXAxisLabels) {', 'if (showAllXAxisLabels === undefined) {']
+			],
 			// local midnight is the day before in UTC for every reader east of it
 			'dist/atoms/inputs/date-input/DateInput.svelte': [
 				['start?.toDate(getLocalTimeZone())', "start?.toDate('UTC')"],

@@ -12,6 +12,7 @@ from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.privacy import CustomerKey, customer_key, fingerprint_sql
 
 KEY = CustomerKey(b"k" * 32)
+DUCKDB = duckdb.connect()
 
 
 @pytest.fixture(autouse=True)
@@ -40,8 +41,7 @@ def test_a_fingerprint_differs_by_key_by_kind_and_by_text():
 def test_duckdb_and_python_make_the_same_fingerprint(text, secret):
     key = CustomerKey(secret)
     statement = f"select {fingerprint_sql('project', '$text')}"
-    with duckdb.connect() as connection:
-        row = connection.execute(statement, {"text": text, **key.sql_parameters()}).fetchone()
+    row = DUCKDB.execute(statement, {"text": text, **key.sql_parameters()}).fetchone()
 
     assert row == (key.fingerprint("project", text),)
 

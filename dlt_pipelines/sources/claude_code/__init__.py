@@ -170,10 +170,11 @@ def default_roots() -> list[Path]:
 
 def _transcripts(root: Path) -> Iterator["os.DirEntry[str] | Path"]:
     """Yield the transcripts under ``root``; a Claude Code folder keeps them in ``projects``."""
-    if root.is_file():
+    if os.path.isfile(root):
         yield root
         return
-    folders: list[str | Path] = [root / "projects" if (root / "projects").is_dir() else root]
+    projects = root / "projects"
+    folders: list[str | Path] = [projects if os.path.isdir(projects) else root]
     while folders:
         folder = folders.pop()
         try:
@@ -181,9 +182,9 @@ def _transcripts(root: Path) -> Iterator["os.DirEntry[str] | Path"]:
                 for entry in sorted(entries, key=lambda entry: entry.name):
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
-                    elif entry.name.endswith(".jsonl") and entry.is_file():
+                    elif entry.name.endswith(".jsonl") and os.path.isfile(entry):
                         yield entry
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
         except PermissionError:
             yield Path(folder)  # reading it will say so, in the quarantine

@@ -22,29 +22,33 @@ from dlt_pipelines.sources.claude_code import tables
 if TYPE_CHECKING:
     from dlt.extract import DltResource
 
+# Counts are JSON and not text, so that a text like "5 7" keeps its quotes and is told from a number.
 MESSAGE = """{
-    "id": "VARCHAR", "model": "VARCHAR", "stop_reason": "VARCHAR",
+    "id": "VARCHAR", "model": "VARCHAR",
     "content": [{
         "type": "VARCHAR", "id": "VARCHAR", "name": "VARCHAR", "input": "JSON",
         "tool_use_id": "VARCHAR", "is_error": "BOOLEAN"
     }],
     "usage": {
-        "input_tokens": "VARCHAR", "output_tokens": "VARCHAR",
-        "cache_creation_input_tokens": "VARCHAR", "cache_read_input_tokens": "VARCHAR",
+        "input_tokens": "JSON", "output_tokens": "JSON",
+        "cache_creation_input_tokens": "JSON", "cache_read_input_tokens": "JSON",
         "cache_creation": {
-            "ephemeral_5m_input_tokens": "VARCHAR", "ephemeral_1h_input_tokens": "VARCHAR"
+            "ephemeral_5m_input_tokens": "JSON", "ephemeral_1h_input_tokens": "JSON"
         },
-        "server_tool_use": {"web_search_requests": "VARCHAR"},
+        "server_tool_use": {"web_search_requests": "JSON"},
         "service_tier": "VARCHAR", "speed": "VARCHAR", "inference_geo": "VARCHAR"
     }
 }"""
 
-# older versions wrap a sub-agent's record into the data of a progress record
 RECORD = f"""{{
     "type": "VARCHAR", "uuid": "VARCHAR", "requestId": "VARCHAR", "timestamp": "VARCHAR",
-    "sessionId": "VARCHAR", "isSidechain": "BOOLEAN", "cwd": "VARCHAR", "version": "VARCHAR",
+    "sessionId": "VARCHAR", "isSidechain": "BOOLEAN", "cwd": "VARCHAR",
     "costUSD": "VARCHAR", "isApiErrorMessage": "BOOLEAN", "toolDenialKind": "VARCHAR",
-    "message": {MESSAGE},
+    "message": {MESSAGE}
+}}"""
+
+# older versions wrap a sub-agent's record into the data of a progress record
+WRAPPER = f"""{{
     "data": {{"message": {{
         "type": "VARCHAR", "uuid": "VARCHAR", "requestId": "VARCHAR", "timestamp": "VARCHAR",
         "message": {MESSAGE}
@@ -87,9 +91,10 @@ TRUST = "looks_like_object then line when json_valid(line)"
 VERIFY = "json_valid(line)"
 
 # Text cut in the middle of an emoji leaves half a surrogate pair, which JSON parsers refuse. The
-# half character is content, which does not land, so the line can be read without it.
-HALF_CHARACTER = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
-REPAIRED = rf"regexp_replace(line, '{HALF_CHARACTER}', '\ufffd', 'g')"
+# half character is content, which does not land, so the line can be read without it. Other escapes
+# are matched to be kept: the second backslash of an escaped one starts nothing.
+HALF_CHARACTER = r"(\\[^u])|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+REPAIRED = rf"regexp_replace(line, '{HALF_CHARACTER}', '\1', 'g')"
 
 # Every line of a batch: an answer with its usage, results of tools, or just a type. `problem` says
 # why a line cannot be used.
@@ -97,34 +102,41 @@ BATCH = """
 create or replace temp table batch as
 with
 
-parsed as (
+readable as (
     select
         place,
         file_index,
         line_number,
-        from_json(
-            case
-                when {is_json} then line
-                when line like '%\\ud%' or line like '%\\uD%'
-                    then case when json_valid({repaired}) then {repaired} end
-            end,
-            $record
-        ) as record
+        case
+            when {is_json} then line
+            when line like '%\\ud%' or line like '%\\uD%'
+                then case when json_valid({repaired}) then {repaired} end
+        end as json_line
     from lines
+),
+
+parsed as (
+    select
+        *,
+        from_json(json_line, $record) as record
+    from readable
+),
+
+opened as (
+    select
+        *,
+        case when record.type = 'progress' then from_json(json_line, $wrapper) end as wrapper
+    from parsed
 ),
 
 unwrapped as (
     select
-        place,
-        file_index,
-        line_number,
-        record,
-        coalesce(record.type = 'progress' and record.data.message.type = 'assistant', false)
-            as is_wrapped,
-        case when is_wrapped then record.data.message.message else record.message end as message,
-        case when is_wrapped then record.data.message.timestamp else record.timestamp end
+        *,
+        coalesce(wrapper.data.message.type = 'assistant', false) as is_wrapped,
+        case when is_wrapped then wrapper.data.message.message else record.message end as message,
+        case when is_wrapped then wrapper.data.message.timestamp else record.timestamp end
             as time_text
-    from parsed
+    from opened
 ),
 
 typed as (
@@ -140,16 +152,14 @@ typed as (
         record.type as record_type,
         record.sessionId as session_id,
         record.cwd as cwd,
-        record.version as client_version,
         record.costUSD as cost_text,
         record.toolDenialKind as denial_kind,
         coalesce(record.isSidechain, false) or is_wrapped as is_sidechain,
-        case when is_wrapped then record.data.message.uuid else record.uuid end as record_uuid,
-        case when is_wrapped then record.data.message.requestId else record.requestId end
+        case when is_wrapped then wrapper.data.message.uuid else record.uuid end as record_uuid,
+        case when is_wrapped then wrapper.data.message.requestId else record.requestId end
             as request_id,
         message.id as message_id,
         message.model as model,
-        message.stop_reason as stop_reason,
         case when is_answer then message.usage end as usage,
         -- a time without a zone is UTC
         make_timestamp(epoch_us(try_cast(time_text as timestamptz))) as observed_at,
@@ -248,7 +258,8 @@ inner join files on undecodable.file_index = files.file_index
 """
 
 QUANTITY_COLUMNS = ",\n    ".join(
-    f"cast(records.{path} as bigint) as {name}" for name, path in QUANTITIES.items()
+    f"cast(cast(records.{path} as varchar) as bigint) as {name}"
+    for name, path in QUANTITIES.items()
 )
 TOOL_CALL = "blocks.block.name || chr(31) || coalesce(blocks.block.input, 'null')"
 
@@ -258,7 +269,7 @@ with
 projects as (
     select
         cwd,
-        {fingerprint_sql("project", "cwd")} as project_fingerprint,
+        left({fingerprint_sql("project", "cwd")}, 32) as project_fingerprint,
         nullif(regexp_extract(cwd, '([^/\\\\]+)[/\\\\]*$', 1), '') as project_name
     from (select distinct cwd from records where cwd is not null)
 )
@@ -267,7 +278,9 @@ select
     $load_id as load_id,
     files.file_id,
     records.line_number,
-    records.record_uuid,
+    -- needed as identity only where the vendor gave none
+    case when coalesce(records.message_id, records.request_id) is null then records.record_uuid end
+        as record_uuid,
     records.session_id,
     records.observed_at,
     records.is_sidechain,
@@ -275,11 +288,9 @@ select
     case when $keep_project_name then left(projects.project_name, 300) end as project_name,
     files.user_id,
     files.team_id,
-    records.client_version,
     records.message_id,
     records.request_id,
     records.model,
-    left(records.stop_reason, 40) as stop_reason,
     {QUANTITY_COLUMNS},
     left(records.usage.service_tier, 40) as service_tier,
     left(records.usage.speed, 40) as speed,
@@ -408,6 +419,7 @@ class TranscriptLines:
         self._parameters = {
             "load_id": context.load_id,
             "record": RECORD,
+            "wrapper": WRAPPER,
             "keep_project_name": keep_project_name,
             **context.key.sql_parameters(),
         }
@@ -415,7 +427,9 @@ class TranscriptLines:
             table.name: LandingTable(table, context.landing, context.bulk_format)
             for table in (*tables.ALL, QUARANTINE)
         }
-        self._connection = duckdb.connect(config={"autoinstall_known_extensions": False})
+        self._connection = duckdb.connect(
+            config={"autoinstall_known_extensions": False, "threads": 1}
+        )
         # content must not spill to the disk, and a time without a zone is UTC
         self._connection.execute("set temp_directory = ''; set timezone = 'UTC'")
         self._connection.register("described_files", files)
@@ -498,7 +512,7 @@ class TranscriptLines:
 
 
 def _batch_sql(is_json: str) -> str:
-    texts = "record_uuid, session_id, request_id, message_id, model, client_version"
+    texts = "record_uuid, session_id, request_id, message_id, model"
     return BATCH.format(
         is_json=is_json, repaired=REPAIRED, quantities=", ".join(QUANTITIES.values()), texts=texts
     )

@@ -8,7 +8,8 @@
 {#
   One row a call of an MCP tool: the union of what all records of the model's answer named, joined
   with the first result. A tool is named mcp__<server>__<tool>; the server ends at the first double
-  underscore.
+  underscore. `previous_call_id` is the model call that the row belonged to until this run, where a
+  late record showed that another one made it.
 #}
 with
 
@@ -97,6 +98,12 @@ joined as (
     select
         ranked_uses.tool_call_id,
         ranked_uses.call_id,
+        {% if is_incremental() %}
+            case when held.call_id != ranked_uses.call_id then held.call_id end
+        {% else %}
+            cast(null as {{ dbt.type_string() }})
+        {% endif %}
+            as previous_call_id,
         ranked_uses.input_fingerprint as dedup_hash,
         case
             when ranked_uses.separator_at > 1
@@ -126,6 +133,10 @@ joined as (
     left join ranked_results
         on ranked_uses.tool_call_id = ranked_results.tool_call_id
         and ranked_results.result_rank = 1
+    {% if is_incremental() %}
+        left join {{ this }} as held
+            on ranked_uses.tool_call_id = held.tool_call_id
+    {% endif %}
     where ranked_uses.use_rank = 1
 )
 

@@ -7,8 +7,8 @@
 
 {#
   What each call costs: name to model, prompt to band, day to price, modifiers, sum. A left join at
-  every step: a call without a price stays, with a null cost. New calls are priced, and so are those
-  whose price or model name the price book no longer holds as they were.
+  every step: a call without a price stays, with a null cost. A run prices new calls, and those for
+  which the price book says something else now.
 #}
 with
 
@@ -32,19 +32,36 @@ prices as (
 
         union
 
+        -- a tool call went to another model call, which has an earlier record of it
+        select tool_calls.previous_call_id as call_id
+        from {{ ref('int_tool_calls__deduplicated') }} as tool_calls
+        where
+            tool_calls.previous_call_id is not null
+            and {{ newer_than_this('tool_calls.processed_at') }}
+
+        union
+
+        -- the price or the alias is gone or another one, or there is a price where none was, or one
+        -- of a dearer band
         select priced.call_id
         from {{ this }} as priced
         left join prices
             on priced.price_version = prices.price_version
         left join aliases
             on priced.requested_model = aliases.alias
+        left join prices as candidates
+            on priced.vendor = candidates.vendor
+            and priced.model_id = candidates.model_id
+            and cast(priced.called_at as date) >= candidates.valid_from_date
+            and cast(priced.called_at as date) < candidates.valid_to_date
+            and priced.input_tokens
+            + priced.cache_write_5m_tokens
+            + priced.cache_write_1h_tokens
+            + priced.cache_read_tokens > candidates.prompt_tokens_above
         where
             (priced.price_version is not null and prices.price_version is null)
             or priced.model_id != coalesce(aliases.model_id, priced.requested_model)
-            or (
-                priced.price_version is null
-                and priced.model_id in (select known.model_id from prices as known)
-            )
+            or candidates.prompt_tokens_above > coalesce(prices.prompt_tokens_above, -2)
     ),
 {% endif %}
 
@@ -109,21 +126,25 @@ banded as (
 costed as (
     select
         *,
-        cast(
+        -- without a price even no tokens cost null, not 0
+        case when price_version is not null then
             cast(
-                {{ token_cost_usd('input_tokens', 'input_usd') }}
-                + {{ token_cost_usd('cache_write_5m_tokens', 'cache_write_5m_usd') }}
-                + {{ token_cost_usd('cache_write_1h_tokens', 'cache_write_1h_usd') }}
-                + {{ token_cost_usd('cache_read_tokens', 'cache_read_usd') }}
-                + {{ token_cost_usd('output_tokens', 'output_usd') }}
-                as numeric(28, 12)
+                cast(
+                    {{ token_cost_usd('input_tokens', 'input_usd') }}
+                    + {{ token_cost_usd('cache_write_5m_tokens', 'cache_write_5m_usd') }}
+                    + {{ token_cost_usd('cache_write_1h_tokens', 'cache_write_1h_usd') }}
+                    + {{ token_cost_usd('cache_read_tokens', 'cache_read_usd') }}
+                    + {{ token_cost_usd('output_tokens', 'output_usd') }}
+                    as numeric(28, 12)
+                )
+                * cast(speed_multiplier * region_multiplier as numeric(9, 4))
+                as {{ type_usd() }}
             )
-            * cast(speed_multiplier * region_multiplier as numeric(9, 4))
-            as {{ type_usd() }}
-        )
-        + cast(
-            {{ token_cost_usd('web_search_requests', 'web_search_usd') }} as {{ type_usd() }}
-        ) as list_cost_usd
+            + cast(
+                {{ token_cost_usd('web_search_requests', 'web_search_usd') }}
+                as {{ type_usd() }}
+            )
+        end as list_cost_usd
     from banded
     where band_rank = 1
 ),

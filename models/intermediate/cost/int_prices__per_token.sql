@@ -31,7 +31,8 @@ per_token as (
         prices.fast_multiplier,
         coalesce(prices.fast_from_date, cast('1970-01-01' as date)) as fast_from_date,
         coalesce(prices.fast_to_date, cast('9999-12-31' as date)) as fast_to_date,
-        coalesce(prices.us_inference_multiplier, 1) as us_inference_multiplier
+        cast(coalesce(prices.us_inference_multiplier, 1) as numeric(9, 4))
+            as us_inference_multiplier
     from prices
     inner join bands
         on prices.price_band = bands.price_band

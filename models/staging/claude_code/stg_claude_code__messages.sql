@@ -34,7 +34,7 @@ renamed as (
         -- strings
         'anthropic' as vendor,
         project_name,
-        model as requested_model,
+        coalesce(model, 'unknown') as requested_model,
         service_tier,
         speed,
         inference_geo,

@@ -1,0 +1,867 @@
+"""What lands from transcripts, in a real DuckDB file."""
+
+import getpass
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+
+from dlt_pipelines.config import Settings
+from dlt_pipelines.errors import MindweaveError
+from dlt_pipelines.load import load_source
+from dlt_pipelines.privacy import customer_key
+from tests import transcripts
+from tests.transcripts import (
+    MINDWEAVE,
+    answer,
+    append,
+    as_line,
+    command_environment,
+    home_settings,
+    load,
+    rows,
+    succeeds,
+    tool_result,
+    tool_use,
+    write,
+)
+
+MESSAGE_COLUMNS = "message_id, request_id, output_tokens, is_sidechain, file_id, line_number"
+DISTINCT_ROWS = """
+    select 'message' as kind, file_id, line_number, 0, message_id, input_tokens, output_tokens
+    from {raw}.claude_code_messages
+    union
+    select 'tool use', file_id, line_number, block_index, tool_use_id, null, null
+    from {raw}.claude_code_tool_uses
+    union
+    select 'tool result', file_id, line_number, block_index, tool_use_id, null, null
+    from {raw}.claude_code_tool_results
+    union
+    select 'quarantine', location, line_number, null, row_fingerprint, null, null
+    from {raw}.quarantine
+"""
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch):
+    for name in ("MINDWEAVE_PRIVACY_KEY", "CLAUDE_CONFIG_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return home_settings(tmp_path / "home")
+
+
+@pytest.fixture
+def transcript(tmp_path):
+    return tmp_path / "claude" / "projects" / "-home-dana-shop-api" / "session-1.jsonl"
+
+
+def counts(result):
+    """Return read, loaded, ignored and quarantined rows, which always add up."""
+    found = result.counts
+    assert found.rows_read == found.rows_loaded + found.rows_ignored + found.rows_quarantined
+    return (
+        found.rows_read,
+        found.rows_loaded,
+        found.rows_ignored,
+        found.rows_quarantined,
+    )
+
+
+def landed(settings):
+    """Return (message id, output tokens) of every line that landed."""
+    return rows(
+        settings, "select message_id, output_tokens from {raw}.claude_code_messages order by all"
+    )
+
+
+def quarantine(settings):
+    """Return (line number, reason) of what is in quarantine."""
+    return rows(settings, "select line_number, reason from {raw}.quarantine order by all")
+
+
+class TestWhatLands:
+    def test_an_answer_lands_with_every_field_we_need(self, settings, transcript):
+        write(transcript, answer(1, timestamp="2025-10-03T23:59:59.999+02:00"))
+        load(settings, transcript, root={"user": "dana", "team": "shop"})
+
+        [row] = rows(
+            settings,
+            """
+            select * exclude (load_id, file_id, project_fingerprint, user_id, _dlt_load_id, _dlt_id)
+                replace (cast(observed_at as text) as observed_at)
+            from {raw}.claude_code_messages
+            """
+            if _has_row_ids(settings)
+            else """
+            select * exclude (load_id, file_id, project_fingerprint, user_id)
+                replace (cast(observed_at as text) as observed_at)
+            from {raw}.claude_code_messages
+            """,
+        )
+
+        assert row == (
+            *(1, "uuid-1", "session-1", "2025-10-03 21:59:59.999", False, "shop-api", "shop"),
+            *("2.1.240", "msg_1", "req_1", transcripts.MODEL, "end_turn"),
+            *(6, 4200, 0, 4200, 31800, 187, 1, "standard", "standard", "global", None),
+        )
+
+    def test_each_line_of_a_streamed_answer_lands_for_the_warehouse_to_choose(
+        self, settings, transcript
+    ):
+        snapshots = [answer(1, usage={"output_tokens": tokens}) for tokens in (1, 3, 187)]
+        write(transcript, *snapshots)
+
+        assert counts(load(settings, transcript)) == (3, 3, 0, 0)
+        assert landed(settings) == [("msg_1", 1), ("msg_1", 3), ("msg_1", 187)]
+
+    def test_files_of_sub_agents_are_found_in_both_places(self, settings, transcript):
+        write(transcript, answer(1))
+        folder = transcript.parent
+        write(folder / "session-1" / "subagents" / "agent-a.jsonl", answer(2, isSidechain=True))
+        write(folder / "agent-b.jsonl", answer(3, isSidechain=True))
+
+        load(settings, transcript.parents[2])
+
+        assert rows(
+            settings,
+            "select message_id, is_sidechain from {raw}.claude_code_messages order by all",
+        ) == [("msg_1", False), ("msg_2", True), ("msg_3", True)]
+
+    def test_an_answer_wrapped_in_progress_is_a_side_chain_with_its_tool_calls(
+        self, settings, transcript
+    ):
+        inner = tool_use("wrapped")
+        outer = {key: inner.pop(key) for key in ("sessionId", "cwd", "version")}
+        inner["timestamp"] = "2025-10-04T00:00:00Z"
+        wrapper = {
+            **outer,
+            "type": "progress",
+            "uuid": "uuid-progress",
+            "timestamp": "2025-10-05T00:00:00Z",
+            "data": {"type": "agent_progress", "message": inner},
+        }
+        plain = {"type": "progress", "data": {"type": "bash_progress", "output": "x"}}
+        write(transcript, wrapper, plain)
+
+        assert counts(load(settings, transcript)) == (2, 1, 1, 0)
+        assert rows(
+            settings,
+            """
+            select message_id, record_uuid, request_id, session_id, is_sidechain, project_name,
+                cast(observed_at as date)::text
+            from {raw}.claude_code_messages
+            """,
+        ) == [
+            ("msg_wrapped", "uuid-wrapped", "req_wrapped", "session-1", True, "shop-api")
+            + ("2025-10-04",)
+        ]
+        assert rows(settings, "select tool_name from {raw}.claude_code_tool_uses") == [
+            ("mcp__tickets__get_ticket",)
+        ]
+
+    def test_what_the_client_wrote_itself_is_no_answer(self, settings, transcript):
+        synthetic, error = answer(1), answer(2, isApiErrorMessage=True)
+        synthetic["message"]["model"] = "<synthetic>"
+        del synthetic["message"]["usage"]
+        write(transcript, synthetic, error, answer(3))
+
+        assert counts(load(settings, transcript)) == (3, 1, 2, 0)
+        assert landed(settings) == [("msg_3", 187)]
+
+    def test_unknown_record_types_are_counted_by_a_word_never_by_content(
+        self, settings, transcript
+    ):
+        write(
+            transcript,
+            *[{"type": "new-kind"}] * 3,
+            {"type": "summary", "summary": "We shipped it"},
+            {"type": "We shipped it, Dana!"},
+            {"type": "x" * 100},
+            answer(1),
+        )
+
+        assert counts(load(settings, transcript)) == (7, 1, 6, 0)
+        assert rows(
+            settings,
+            """
+            select record_type, is_known, record_count
+            from {raw}.claude_code_record_types order by all
+            """,
+        ) == [
+            ("assistant", True, 1),
+            ("new-kind", False, 3),
+            ("other", False, 2),
+            ("summary", True, 1),
+        ]
+
+    def test_calls_of_mcp_tools_land_as_a_fingerprint_and_other_tools_do_not(
+        self, settings, transcript
+    ):
+        write(transcript, tool_use(1), tool_use(2), tool_use(3, "Bash"), tool_result(1, True))
+
+        assert counts(load(settings, transcript)) == (4, 4, 0, 0)
+        uses = rows(
+            settings,
+            """
+            select tool_use_id, tool_name, message_id, input_fingerprint
+            from {raw}.claude_code_tool_uses order by all
+            """,
+        )
+        assert [use[:3] for use in uses] == [
+            ("toolu_1", "mcp__tickets__get_ticket", "msg_1"),
+            ("toolu_2", "mcp__tickets__get_ticket", "msg_2"),
+        ]
+        assert uses[0][3] == uses[1][3], "the same question has the same fingerprint"
+        assert rows(
+            settings, "select tool_use_id, is_error from {raw}.claude_code_tool_results"
+        ) == [("toolu_1", True)]
+
+    @pytest.mark.parametrize("half", [r"\ud83d", r"\uDE00", r"\ud83d\ud83d"])
+    def test_half_an_emoji_in_the_text_costs_no_answer(self, settings, transcript, half):
+        broken, whole = as_line(answer(1)), as_line(answer(2))
+        write(transcript, broken.replace(b"Let me look.", half.encode()), whole)
+
+        assert counts(load(settings, transcript)) == (2, 2, 0, 0)
+        assert landed(settings) == [("msg_1", 187), ("msg_2", 187)]
+
+    def test_a_backslash_before_a_u_beside_half_an_emoji_costs_no_answer(
+        self, settings, transcript
+    ):
+        text = rb"C:\\udd8a and \ud83d"
+        write(transcript, as_line(answer(1)).replace(b"Let me look.", text))
+
+        assert counts(load(settings, transcript)) == (1, 1, 0, 0)
+
+    def test_a_line_of_50_megabytes_is_an_answer_like_any_other(self, settings, transcript):
+        long = answer(1)
+        long["message"]["content"][0]["text"] = "x" * 50 * 2**20
+        write(transcript, long, answer(2))
+
+        assert counts(load(settings, transcript)) == (2, 2, 0, 0)
+
+    def test_a_record_nested_a_hundred_thousand_deep_stops_nothing(self, settings, transcript):
+        deep = as_line(tool_use(1)).replace(b'"T-1042"', b"[" * 100_000 + b"]" * 100_000)
+        write(transcript, deep, answer(2))
+
+        read, *_ = counts(load(settings, transcript))
+
+        assert read == 2
+        assert ("msg_2", 187) in landed(settings)
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8"])
+    def test_windows_files_count_like_others(self, settings, transcript, encoding):
+        lines = [as_line(answer(number)).decode() for number in (1, 2)]
+        transcript.parent.mkdir(parents=True)
+        transcript.write_bytes("\r\n".join([*lines, ""]).encode(encoding))
+
+        assert counts(load(settings, transcript)) == (2, 2, 0, 0)
+
+    def test_spaced_json_in_any_order_of_keys_counts_too(self, settings, transcript):
+        record = dict(reversed(answer(1).items()))
+        write(transcript, json.dumps(record, indent=None, separators=(", ", ": ")) + "  ")
+
+        assert counts(load(settings, transcript)) == (1, 1, 0, 0)
+
+    def test_blank_lines_are_ignored(self, settings, transcript):
+        write(transcript, answer(1), "", "  \t", answer(2))
+
+        assert counts(load(settings, transcript)) == (4, 2, 2, 0)
+
+
+def _has_row_ids(settings):
+    return bool(
+        rows(
+            settings,
+            """
+            select 1 from duckdb_columns()
+            where table_name = 'claude_code_messages' and column_name = '_dlt_id'
+            """,
+        )
+    )
+
+
+BROKEN_LINES = [
+    (b"not json", "the line is not valid JSON"),
+    (as_line(answer("cut"))[:200], "the line is not valid JSON"),
+    (b"\x00\x00 not json", "the line is not valid JSON"),
+    (b"[1, 2]", "the line is not a JSON object"),
+    (b"null", "the line is not a JSON object"),
+    (b"{}", "the record has no type"),
+    (b'{"type": null}', "the record has no type"),
+    (b'{"type": "summary", "summary": "\xff\xfe"}', "the line is not UTF-8"),
+]
+BROKEN_USAGE = [
+    *({"input_tokens": tokens} for tokens in ("many", "", "5 7", "6", " 6", -1, 1.5, 1e30, True)),
+    *({"output_tokens": tokens} for tokens in ([1], {"n": 1}, -0.5, 10**13, "NaN", "")),
+    *({"cache_read_input_tokens": tokens} for tokens in ("1 2", "x", -31800, 0.1)),
+    {"cache_creation": {"ephemeral_5m_input_tokens": "1 2"}},
+    {"cache_creation": {"ephemeral_1h_input_tokens": -4200}},
+    {"server_tool_use": {"web_search_requests": ""}},
+]
+BROKEN_TIMES = [
+    *(None, "", "yesterday", 1759486502, "2025-13-01T00:00:00Z", "2025-02-30T00:00:00Z"),
+    *("infinity", "-infinity", "0001-01-01T00:00:00Z", "99999-01-01T00:00:00Z", [], {}),
+    *("290000-01-01T00:00:00Z", "2150-01-01T00:00:00Z", "25:00", "1970-01-01T00:00:00Z"),
+]
+
+
+class TestQuarantine:
+    def test_a_broken_line_is_there_with_its_file_line_number_and_reason(
+        self, settings, transcript
+    ):
+        good = [answer(number) for number in range(len(BROKEN_LINES))]
+        lines = [
+            line for pair in zip(good, (line for line, _ in BROKEN_LINES), strict=True)
+            for line in pair
+        ]  # fmt: skip
+        write(transcript, *lines)
+
+        result = load(settings, transcript)
+
+        assert counts(result) == (16, 8, 0, 8)
+        folder = customer_key(settings.home, "local").fingerprint("path", str(transcript.parent))
+        assert rows(
+            settings,
+            """
+            select line_number, reason, load_id, source, location, row_bytes
+            from {raw}.quarantine order by line_number
+            """,
+        ) == [
+            (2 * number, reason, result.load_id, "claude_code")
+            + (f"{folder[:12]}/session-1.jsonl", len(line))
+            for number, (line, reason) in enumerate(BROKEN_LINES, start=1)
+        ]
+
+    def test_equal_broken_lines_have_equal_fingerprints(self, settings, transcript):
+        write(transcript, "oops", "oops", "other")
+        load(settings, transcript)
+
+        assert rows(settings, "select count(distinct row_fingerprint) from {raw}.quarantine") == [
+            (2,)
+        ]
+
+    def test_an_answer_whose_tokens_are_no_counts_is_not_guessed(self, settings, transcript):
+        write(transcript, *(answer(n, usage=usage) for n, usage in enumerate(BROKEN_USAGE)))
+
+        assert counts(load(settings, transcript)) == (len(BROKEN_USAGE), 0, 0, len(BROKEN_USAGE))
+        assert {reason for _, reason in quarantine(settings)} == {
+            "a token count is not a whole number"
+        }
+
+    def test_an_answer_without_usage_is_not_guessed(self, settings, transcript):
+        none, null = answer(1), answer(2)
+        del none["message"]["usage"]
+        null["message"]["usage"] = None
+        partial = [
+            answer(3, usage={"input_tokens": None}),
+            answer(4, usage={"output_tokens": None}),
+        ]
+        write(transcript, none, null, *partial, {"type": "assistant"})
+        load(settings, transcript)
+
+        no_usage = "the answer has no usage"
+        no_tokens = "the usage has no input_tokens or no output_tokens"
+        assert quarantine(settings) == [
+            (1, no_usage),
+            (2, no_usage),
+            (3, no_tokens),
+            (4, no_tokens),
+            (5, no_usage),
+        ]
+
+    def test_kinds_of_tokens_that_are_absent_are_none(self, settings, transcript):
+        old = answer(1)
+        old["message"]["usage"] = {"input_tokens": 1, "output_tokens": 2}
+        write(transcript, old)
+
+        assert counts(load(settings, transcript)) == (1, 1, 0, 0)
+
+    def test_an_answer_at_no_time_is_not_guessed(self, settings, transcript):
+        write(transcript, *(answer(n, timestamp=when) for n, when in enumerate(BROKEN_TIMES)))
+
+        assert counts(load(settings, transcript)) == (len(BROKEN_TIMES), 0, 0, len(BROKEN_TIMES))
+        assert all("timestamp" in reason for _, reason in quarantine(settings))
+
+    def test_an_id_that_is_no_plain_text_is_refused(self, settings, transcript):
+        write(transcript, answer(1, sessionId="a\nb"), answer(2, requestId="x" * 2000))
+        load(settings, transcript)
+
+        assert [reason for _, reason in quarantine(settings)] == [
+            "an id or a name is not plain text"
+        ] * 2
+
+    def test_whatever_stands_in_a_field_no_line_stops_the_load(self, settings, transcript):
+        """One line a field and value: strange JSON anywhere, and always a good line behind it."""
+        strange = [
+            *(None, True, 0, -1, 1.5, 1e300, 10**30, "", " ", "x", "5 7", "\x00", "infinity"),
+            *("é" * 10, [], [[]], [None], [{}], {}, {"type": "tool_use"}, "mcp__a__b", "1" * 400),
+        ]
+        sources = [tool_use("base"), tool_result("base")]
+        progress = {"type": "progress", "data": {"message": tool_use("wrapped")}}
+        mutated = [
+            line
+            for record in (*sources, progress)
+            for place in _places(record)
+            for value in strange
+            for line in (_changed(record, place, value), answer("good"))
+        ]
+        write(transcript, *mutated)
+
+        read, loaded, _, _ = counts(load(settings, transcript))
+
+        assert read == len(mutated)
+        assert loaded >= read / 2
+        assert rows(
+            settings,
+            "select count(*) from {raw}.claude_code_messages where message_id = 'msg_good'",
+        ) == [(read // 2,)]
+
+    def test_a_utf16_and_a_binary_file_cost_nobody_a_run(self, settings, transcript):
+        write(transcript, answer(1))
+        folder = transcript.parent
+        (folder / "utf16.jsonl").write_bytes(json.dumps(answer(2)).encode("utf-16"))
+        (folder / "binary.jsonl").write_bytes(random.Random(1).randbytes(50_000))
+        (folder / "empty.jsonl").touch()
+
+        result = load(settings, folder)
+
+        assert counts(result)[1] == 1
+        assert (None, "the file is UTF-16: convert it to UTF-8") in quarantine(settings)
+        assert load(settings, folder).load_id is None, "and nothing of it is read again"
+
+    def test_a_link_that_leads_to_itself_costs_nobody_a_run(self, settings, transcript):
+        write(transcript, answer(1))
+        (transcript.parent / "loop.jsonl").symlink_to("loop.jsonl")
+        (transcript.parent / "loop").symlink_to(".")
+        (transcript.parent / "gone.jsonl").symlink_to("nowhere")
+
+        load(settings, transcript.parent)
+
+        assert landed(settings) == [("msg_1", 187)]
+
+
+def _places(record, path=()):
+    """Return the path of every value in a record."""
+    children = record.items() if isinstance(record, dict) else enumerate(record)
+    for key, value in children:
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from _places(value, (*path, key))
+
+
+def _changed(record, place, value):
+    """Return a copy of ``record`` with ``value`` at ``place``."""
+    changed = json.loads(json.dumps(record))
+    target = changed
+    for key in place[:-1]:
+        target = target[key]
+    target[place[-1]] = value
+    return changed
+
+
+class TestOnlyWhatIsNew:
+    def test_a_second_load_finds_nothing_new(self, settings, transcript):
+        write(transcript, answer(1), "broken")
+        load(settings, transcript)
+
+        again = load(settings, transcript)
+
+        assert (again.load_id, counts(again)) == (None, (0, 0, 0, 0))
+        assert rows(settings, "select count(*) from {raw}.loads") == [(1,)]
+
+    def test_only_new_lines_of_a_file_that_grew_are_loaded(self, settings, transcript):
+        write(transcript, answer(1), answer(2))
+        first = load(settings, transcript)
+        size = transcript.stat().st_size
+        append(transcript, answer(3))
+        grown = load(settings, transcript)
+
+        assert counts(first) == (2, 2, 0, 0)
+        assert counts(grown) == (1, 1, 0, 0)
+        assert grown.counts.bytes_read == transcript.stat().st_size - size
+        assert rows(
+            settings, "select line_number from {raw}.claude_code_messages order by all"
+        ) == [(1,), (2,), (3,)]
+
+    def test_a_half_written_last_line_is_loaded_the_next_time(self, settings, transcript):
+        line = as_line(answer(2))
+        write(transcript, answer(1))
+        transcript.write_bytes(transcript.read_bytes() + line[:100])
+        assert counts(load(settings, transcript)) == (1, 1, 0, 0)
+        assert load(settings, transcript).load_id is None
+        with transcript.open("ab") as stream:
+            stream.write(line[100:] + b"\n")
+
+        assert counts(load(settings, transcript)) == (1, 1, 0, 0)
+        assert landed(settings) == [("msg_1", 187), ("msg_2", 187)]
+
+    def test_a_file_that_was_replaced_is_loaded_anew(self, settings, transcript):
+        write(transcript, answer(1), answer(2))
+        load(settings, transcript)
+        write(transcript, answer(3))
+
+        assert counts(load(settings, transcript)) == (1, 1, 0, 0)
+        assert [message for message, _ in landed(settings)] == ["msg_1", "msg_2", "msg_3"]
+
+    def test_a_new_file_does_not_make_the_old_ones_new(self, settings, transcript):
+        write(transcript, answer(1))
+        load(settings, transcript.parent)
+        write(transcript.with_name("session-2.jsonl"), answer(2))
+
+        result = load(settings, transcript.parent)
+
+        assert (result.counts.files_read, counts(result)) == (1, (1, 1, 0, 0))
+
+
+class TestWhereTranscriptsAre:
+    @pytest.fixture
+    def user_home(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("HOME", str(tmp_path / "user"))
+        return tmp_path / "user"
+
+    @staticmethod
+    def load_default(settings):
+        return load_source(settings, "claude_code")
+
+    def test_both_default_folders_are_read(self, settings, user_home):
+        write(user_home / ".claude" / "projects" / "-a" / "1.jsonl", answer(1))
+        write(user_home / ".config" / "claude" / "projects" / "-b" / "2.jsonl", answer(2))
+        write(user_home / ".claude" / "todos" / "3.jsonl", answer(3))
+
+        self.load_default(settings)
+
+        assert [message for message, _ in landed(settings)] == ["msg_1", "msg_2"]
+
+    def test_claude_config_dir_replaces_the_default_and_may_be_several(
+        self, settings, user_home, tmp_path, monkeypatch
+    ):
+        write(user_home / ".claude" / "projects" / "-a" / "1.jsonl", answer(1))
+        for number in (2, 3):
+            write(tmp_path / str(number) / "projects" / "-b" / "s.jsonl", answer(number))
+        monkeypatch.setenv("CLAUDE_CONFIG_DIR", f"{tmp_path / '2'}, {tmp_path / '3'},")
+
+        self.load_default(settings)
+
+        assert [message for message, _ in landed(settings)] == ["msg_2", "msg_3"]
+
+    def test_a_path_is_a_claude_folder_a_folder_above_transcripts_or_a_file(
+        self, settings, transcript
+    ):
+        write(transcript, answer(1))
+        write(transcript.with_name("other.jsonl"), answer(2))
+
+        load(settings, transcript)
+        assert [message for message, _ in landed(settings)] == ["msg_1"]
+        load(settings, transcript.parent)
+        assert [message for message, _ in landed(settings)] == ["msg_1", "msg_2"]
+        assert load(settings, transcript.parents[2]).load_id is None, "the same two files"
+
+    def test_no_transcripts_names_every_folder_that_was_looked_at(self, settings, user_home):
+        with pytest.raises(MindweaveError) as caught:
+            self.load_default(settings)
+
+        message = str(caught.value)
+        assert str(user_home / ".claude") in message
+        assert str(user_home / ".config" / "claude") in message
+        assert "name a folder or file with --path" in message
+
+    def test_a_setting_that_does_not_exist_is_named(self, settings, transcript):
+        write(transcript, answer(1))
+
+        with pytest.raises(MindweaveError, match="source claude_code: roots.0.usr: "):
+            load(settings, transcript, root={"usr": "dana"})
+
+
+class TestPeopleAndProjects:
+    def test_a_person_is_one_pseudonym_in_a_customer_and_another_in_the_next(
+        self, settings, transcript, tmp_path
+    ):
+        write(transcript, answer(1))
+        write(tmp_path / "more" / "2.jsonl", answer(2))
+        globex = Settings(settings.home, settings.warehouse_url, "globex")
+        users = {}
+        for customer in (settings, globex):
+            for path in (transcript, tmp_path / "more"):
+                load(customer, path, root={"user": "dana"})
+            users[customer.customer] = rows(
+                customer, "select distinct user_id from {raw}.claude_code_messages"
+            )
+
+        [[local], [other]] = users.values()
+        assert local != other
+        assert local[0].startswith("person_")
+
+    def test_without_a_user_it_is_the_login_as_a_pseudonym(self, settings, transcript):
+        write(transcript, answer(1))
+        load(settings, transcript)
+
+        login = customer_key(settings.home, "local").person(getpass.getuser())
+        assert rows(settings, "select user_id from {raw}.claude_code_messages") == [(login,)]
+
+    def test_a_collection_of_many_peoples_folders_is_a_list_of_roots(self, settings, tmp_path):
+        roots = []
+        for number, user in enumerate(("ana", "bo")):
+            write(tmp_path / user / "projects" / "-p" / "s.jsonl", answer(number))
+            roots.append({"path": str(tmp_path / user), "user": user, "team": f"team-{user}"})
+        load_source(settings, "claude_code", {"roots": roots})
+
+        key = customer_key(settings.home, "local")
+        assert rows(
+            settings, "select user_id, team_id from {raw}.claude_code_messages order by message_id"
+        ) == [(key.person("ana"), "team-ana"), (key.person("bo"), "team-bo")]
+
+    @pytest.mark.parametrize(
+        ("cwd", "name"),
+        [
+            ("/home/dana/shop-api", "shop-api"),
+            ("/home/dana/shop-api/", "shop-api"),
+            (r"C:\Users\Dana\Shop", "Shop"),
+            ("/", None),
+            ("", None),
+            (None, None),
+        ],
+    )
+    def test_a_project_is_a_keyed_fingerprint_and_its_last_part(
+        self, settings, transcript, cwd, name
+    ):
+        write(transcript, answer(1, cwd=cwd))
+        load(settings, transcript)
+
+        fingerprint = cwd and customer_key(settings.home, "local").fingerprint("project", cwd)
+        [found] = rows(
+            settings, "select project_name, project_fingerprint from {raw}.claude_code_messages"
+        )
+        assert found[0] == name
+        if cwd:
+            assert found[1] == fingerprint
+
+    def test_projects_of_one_name_in_two_folders_stay_two(self, settings, transcript):
+        write(transcript, answer(1, cwd="/a/shop"), answer(2, cwd="/b/shop"))
+        load(settings, transcript)
+
+        assert rows(
+            settings,
+            """
+            select count(distinct project_name), count(distinct project_fingerprint)
+            from {raw}.claude_code_messages
+            """,
+        ) == [(1, 2)]
+
+    def test_a_customer_who_forbids_it_keeps_no_name_of_a_project(self, settings, transcript):
+        write(transcript, answer(1))
+        load(settings, transcript, keep_project_name=False)
+
+        [row] = rows(
+            settings, "select project_name, project_fingerprint from {raw}.claude_code_messages"
+        )
+        assert row[0] is None
+        assert len(row[1]) == 64
+
+    def test_two_customers_with_the_same_input_share_nothing(self, settings, transcript):
+        write(transcript, tool_use(1), tool_result(1), "broken")
+        globex = Settings(settings.home, settings.warehouse_url, "globex")
+        values = []
+        for customer in (settings, globex):
+            assert counts(load(customer, transcript)) == (3, 2, 0, 1)
+            values.append(
+                rows(
+                    customer,
+                    """
+                    select user_id, file_id, project_fingerprint, input_fingerprint,
+                        row_fingerprint, location
+                    from {raw}.claude_code_messages
+                    inner join {raw}.claude_code_tool_uses using (file_id)
+                    cross join {raw}.quarantine
+                    """,
+                )
+            )
+
+        [[local], [other]] = values
+        assert set(local).isdisjoint(other)
+
+
+def many(folder, files=6, answers=400):
+    """Write a tree whose answers are streamed and copied between files; return its truth."""
+    chance = random.Random(3)
+    truth = {}
+    for file in range(files):
+        lines = []
+        for number in range(answers):
+            name = f"{file}-{number}"
+            tokens = chance.randrange(1, 5000)
+            streamed = [tool_use(name), tool_use(name), tool_result(name)]
+            streamed[0]["message"]["usage"]["output_tokens"] = 1
+            streamed[1]["message"]["usage"]["output_tokens"] = tokens
+            truth[f"msg_{name}"] = tokens
+            lines += streamed
+            if file and not number % 9:  # a resumed session copies what another file has
+                lines.append(tool_use(f"{file - 1}-{number}"))
+                truth[f"msg_{file - 1}-{number}"] = max(187, truth[f"msg_{file - 1}-{number}"])
+        write(folder / f"session-{file}.jsonl", *lines, "broken", as_line(answer("cut"))[:90])
+    return truth
+
+
+def totals(settings):
+    """Return output tokens by message as the warehouse counts them before any model."""
+    return dict(
+        rows(
+            settings,
+            "select message_id, max(output_tokens) from {raw}.claude_code_messages group by all",
+        )
+    )
+
+
+class TestOrderAndRepetition:
+    @pytest.fixture(scope="class")
+    def tree(self, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("tree")
+        return folder, many(folder, files=4, answers=50)
+
+    @pytest.fixture(scope="class")
+    def clean(self, tree, tmp_path_factory):
+        home = tmp_path_factory.mktemp("clean")
+        settings = home_settings(home)
+        load(settings, tree[0])
+        return settings
+
+    @pytest.fixture
+    def settings(self, clean, tmp_path):
+        """Share the key, so that fingerprints can be compared."""
+        (tmp_path / "keys").mkdir()
+        key = (clean.home / "keys" / "local.key").read_bytes()
+        (tmp_path / "keys" / "local.key").write_bytes(key)
+        return home_settings(tmp_path)
+
+    @staticmethod
+    def assert_same(settings, clean):
+        assert sorted(rows(settings, DISTINCT_ROWS), key=repr) == sorted(
+            rows(clean, DISTINCT_ROWS), key=repr
+        )
+
+    def test_the_truth_is_the_largest_of_what_was_streamed(self, tree, clean):
+        assert totals(clean) == tree[1]
+
+    @pytest.mark.parametrize("is_reversed", [False, True])
+    def test_file_by_file_in_any_order_lands_the_same(self, settings, tree, clean, is_reversed):
+        for path in sorted(tree[0].iterdir(), reverse=is_reversed):
+            load(settings, path)
+
+        self.assert_same(settings, clean)
+
+    def test_a_warehouse_that_lost_its_state_folder_lands_nothing_twice(
+        self, settings, tree, clean
+    ):
+        load(settings, tree[0])
+        (settings.home / "dlt").rename(settings.home / "lost")
+
+        assert load(settings, tree[0]).load_id is None
+        self.assert_same(settings, clean)
+
+
+def kill_when(is_time, process, seconds=60):
+    """Kill a command with everything it started once ``is_time``; tell whether it still ran."""
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and not is_time():
+        assert time.monotonic() < deadline, "the moment to kill at never came"
+        time.sleep(0.001)
+    was_running = process.poll() is None
+    if was_running:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return was_running
+
+
+def has_entries(folder, pattern):
+    return lambda: next(folder.glob(pattern), None) is not None
+
+
+class TestKilledHalfWay:
+    MOMENTS = {  # noqa: RUF012
+        "as it starts": "locks/*",
+        "while it reads": "landing/*/*",
+        "when all is written out": "landing/*/quarantine-*",
+        "as it hands over": "dlt/*/*/normalize/extracted/*",
+        "while the package is made": "dlt/*/*/normalize/extracted/*/*",
+        "before the package is loaded": "dlt/*/*/load/normalized/*",
+        "while it is loaded": "dlt/*/*/load/normalized/*/started_jobs/*",
+        "after a table was loaded": "dlt/*/*/load/normalized/*/completed_jobs/*",
+    }
+
+    @pytest.fixture(scope="class")
+    def tree(self, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("tree")
+        return folder, many(folder)
+
+    @pytest.fixture(scope="class")
+    def clean(self, tree, tmp_path_factory):
+        home = tmp_path_factory.mktemp("clean") / "home"
+        succeeds(transcripts.mindweave(home, "load", "--path", tree[0]))
+        return home_settings(home)
+
+    @pytest.mark.parametrize("moment", MOMENTS)
+    def test_a_load_killed_and_run_again_lands_what_a_clean_one_does(
+        self, tmp_path, tree, clean, moment
+    ):
+        home = tmp_path / "home"
+        self._share_key(clean, home)
+        was_running = self._kill(home, tree[0], has_entries(home, self.MOMENTS[moment]))
+        assert was_running, "it was done before the moment came"
+
+        done = transcripts.mindweave(home, "load", "--path", tree[0])
+
+        assert done.returncode == 0, done.stderr
+        settings = home_settings(home)
+        TestOrderAndRepetition.assert_same(settings, clean)
+        assert totals(settings) == tree[1]
+        assert rows(settings, "select count(*) from {raw}._dlt_loads where status <> 0") == [(0,)]
+        assert load(settings, tree[0]).load_id is None, "and nothing is new after it"
+        assert not list((home / "landing").iterdir())
+
+    def test_loads_killed_after_any_time_and_run_again_build_the_same_marts(
+        self, tmp_path, tree, clean
+    ):
+        home = tmp_path / "home"
+        self._share_key(clean, home)
+        for delay in (0.6, 1.0, 1.3, 1.6, 1.9, 2.2, 2.6):
+            self._kill(home, tree[0], self._after(delay))
+        succeeds(transcripts.mindweave(home, "load", "--path", tree[0]))
+        succeeds(transcripts.mindweave(home, "build"))
+
+        settings = home_settings(home)
+        TestOrderAndRepetition.assert_same(settings, clean)
+        calls = rows(settings, "select call_id, output_tokens from {marts}.mcp_calls")
+        assert sorted(tokens for _, tokens in calls) == sorted(tree[1].values())
+        assert rows(settings, "select count(*) from {marts}.mcp_tool_calls") == [(len(tree[1]),)]
+        assert rows(
+            settings, "select sum(total_calls), sum(output_tokens) from {marts}.cost_by_team_daily"
+        ) == [(len(tree[1]), sum(tree[1].values()))]
+
+    @staticmethod
+    def _share_key(clean, home):
+        """Share the key, so that fingerprints can be compared."""
+        (home / "keys").mkdir(parents=True)
+        key = (clean.home / "keys" / "local.key").read_bytes()
+        (home / "keys" / "local.key").write_bytes(key)
+
+    @staticmethod
+    def _kill(home, path, is_time):
+        process = subprocess.Popen(
+            [MINDWEAVE, "load", "--path", path],
+            env=command_environment(home),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        return kill_when(is_time, process)
+
+    @staticmethod
+    def _after(seconds):
+        end = time.monotonic() + seconds
+        return lambda: time.monotonic() > end
