@@ -63,9 +63,9 @@ order by cost desc nulls last, name asc
 
 
 def _breakdown(title: str, rows: list[dict[str, Any]]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column(title, no_wrap=True)
-    for name in ("Calls", "Input", "Output", "Cache write", "Cache read", "Cost (USD)"):
+    for name in ("Calls", "Input", "Output", "Cache\nwrite", "Cache\nread", "Cost (USD)"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         counts = [
@@ -87,7 +87,8 @@ def _usd(amount: Decimal | None) -> str:
 
 
 def _short(count: int) -> str:
+    """Return a count as a person reads it: 9,999, 12.3k, 4.5M, 6.7G."""
     for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
-        if count >= 10 * size:
-            return f"{count / size:,.1f} {unit}"
+        if count >= 10_000 and count >= size:
+            return f"{count / size:,.1f}{unit}"
     return f"{count:,}"

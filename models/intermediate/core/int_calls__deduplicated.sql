@@ -59,31 +59,54 @@ merged as (
         min(observed_at) as called_at,
         max(observed_at) as last_observed_at,
         max(processed_at) as processed_at,
-
-        max(case when usage_rank = 1 then source end) as source,
-        max(case when usage_rank = 1 then requested_model end) as requested_model,
-        max(case when usage_rank = 1 then service_tier end) as service_tier,
-        max(case when usage_rank = 1 then speed end) as speed,
-        max(case when usage_rank = 1 then inference_geo end) as inference_geo,
-        max(case when usage_rank = 1 then status end) as status,
-        max(case when usage_rank = 1 then input_tokens end) as input_tokens,
-        max(case when usage_rank = 1 then cache_write_5m_tokens end) as cache_write_5m_tokens,
-        max(case when usage_rank = 1 then cache_write_1h_tokens end) as cache_write_1h_tokens,
-        max(case when usage_rank = 1 then cache_read_tokens end) as cache_read_tokens,
-        max(case when usage_rank = 1 then output_tokens end) as output_tokens,
-        max(case when usage_rank = 1 then cache_write_assumed_tokens end)
-            as cache_write_assumed_tokens,
-        max(case when usage_rank = 1 then web_search_requests end) as web_search_requests,
-
-        max(case when label_rank = 1 then session_id end) as session_id,
-        max(case when label_rank = 1 then project end) as project,
-        max(case when label_rank = 1 then team_id end) as team_id,
-        max(case when label_rank = 1 then user_id end) as user_id,
         min(case when is_sidechain then 1 else 0 end) = 1 as is_sidechain,
-
         max(case when load_rank = 1 then load_id end) as first_load_id
     from ranked
     group by call_id
+),
+
+final as (
+    select
+        merged.call_id,
+        merged.identity,
+        merged.vendor,
+        merged.request_id,
+        merged.observation_count,
+        merged.source_count,
+        merged.reported_cost_usd,
+        merged.called_at,
+        merged.last_observed_at,
+        merged.processed_at,
+        merged.is_sidechain,
+        merged.first_load_id,
+
+        usage.source,
+        usage.requested_model,
+        usage.service_tier,
+        usage.speed,
+        usage.inference_geo,
+        usage.status,
+        usage.input_tokens,
+        usage.cache_write_5m_tokens,
+        usage.cache_write_1h_tokens,
+        usage.cache_read_tokens,
+        usage.output_tokens,
+        usage.cache_write_assumed_tokens,
+        usage.web_search_requests,
+
+        labels.session_id,
+        labels.project,
+        labels.team_id,
+        labels.user_id
+    from merged
+    inner join ranked as usage
+        on
+            merged.call_id = usage.call_id
+            and usage.usage_rank = 1
+    inner join ranked as labels
+        on
+            merged.call_id = labels.call_id
+            and labels.label_rank = 1
 )
 
-select * from merged
+select * from final
