@@ -127,9 +127,13 @@ class _Job:
             return None
 
     def finish_pending_package(self) -> None:
-        packages = ("normalize/extracted", "load/normalized")
-        if not any(_has_entries(self.folder / self.name / package) for package in packages):
+        extracted = self.folder / self.name / "normalize" / "extracted"
+        normalized = self.folder / self.name / "load" / "normalized"
+        if not (_has_entries(extracted) or _has_entries(normalized)):
             return
+        for package in extracted.glob("*"):
+            # killed between the steps: what the second made is not loaded yet, and is made again
+            shutil.rmtree(normalized / package.name, ignore_errors=True)
         pipeline = self.pipeline()
         try:
             with explained(self.folder):
@@ -138,7 +142,7 @@ class _Job:
         finally:
             # one that cannot be finished is read anew: its bookmarks do not count yet
             if pipeline.has_pending_data:
-                pipeline.drop_pending_packages(with_partial_loads=True)
+                pipeline.abort_packages()
 
     def run(self, resources: list[Any]) -> None:
         pipeline = self.pipeline()

@@ -291,7 +291,7 @@ BROKEN_LINES = [
     (b"not json", "the line is not valid JSON"),
     (as_line(answer("cut"))[:200], "the line is not valid JSON"),
     (b"\x00\x00 not json", "the line is not valid JSON"),
-    (b"[1, 2]", "the line is not a JSON object"),
+    (b"[1, 2]", "the record has no type"),
     (b"null", "the line is not a JSON object"),
     (b"{}", "the record has no type"),
     (b'{"type": null}', "the record has no type"),

@@ -191,7 +191,7 @@ select
         when not has_time then 'the timestamp is out of range'
         when usage.input_tokens is null or usage.output_tokens is null
             then 'the usage has no input_tokens or no output_tokens'
-        when not regexp_full_match(concat_ws(' ', {quantities}), '([0-9]{{1,12}} ?)*')
+        when not regexp_full_match(concat_ws(' ', {quantities}), '[0-9]{{1,12}}( [0-9]{{1,12}})*')
             then 'a token count is not a whole number'
         when cost_text is not null and try_cast(cost_text as decimal(38, 15)) is null
             then 'costUSD is not an amount'

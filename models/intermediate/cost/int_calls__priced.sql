@@ -126,9 +126,9 @@ banded as (
 costed as (
     select
         *,
-        -- without a price even no tokens cost null, not 0
-        case when price_version is not null then
-            cast(
+        cast(
+            -- without a price even no tokens cost null, not 0
+            case when price_version is not null then
                 cast(
                     {{ token_cost_usd('input_tokens', 'input_usd') }}
                     + {{ token_cost_usd('cache_write_5m_tokens', 'cache_write_5m_usd') }}
@@ -138,13 +138,13 @@ costed as (
                     as numeric(28, 12)
                 )
                 * cast(speed_multiplier * region_multiplier as numeric(9, 4))
-                as {{ type_usd() }}
-            )
-            + cast(
-                {{ token_cost_usd('web_search_requests', 'web_search_usd') }}
-                as {{ type_usd() }}
-            )
-        end as list_cost_usd
+                + cast(
+                    {{ token_cost_usd('web_search_requests', 'web_search_usd') }}
+                    as numeric(28, 12)
+                )
+            end
+            as {{ type_usd() }}
+        ) as list_cost_usd
     from banded
     where band_rank = 1
 ),

@@ -11,12 +11,12 @@ packages as (
 
 completed as (
     select
-        -- ids
-        loads.load_id,
+        -- ids; loaders say varchar where the marts promise text
+        cast(loads.load_id as {{ dbt.type_string() }}) as load_id,
 
         -- strings
-        loads.source,
-        loads.plugin_version,
+        cast(loads.source as {{ dbt.type_string() }}) as source,
+        cast(loads.plugin_version as {{ dbt.type_string() }}) as plugin_version,
 
         -- quantities
         loads.seconds,
