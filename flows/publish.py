@@ -1,6 +1,5 @@
 """Build the static site of one customer from its public marts and put it in place at once."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -8,7 +7,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +16,9 @@ from typing import IO
 
 import duckdb
 import pyarrow as pa
+from filelock import FileLock, Timeout
 
+from dlt_pipelines.errors import MindweaveError
 from flows.node import Node, NodeNotFoundError, find_node
 
 # Every reader of a site can download all of this: aggregates only, never a mart with a row a call.
@@ -56,7 +56,7 @@ TYPE_BY_SUFFIX = {
 }
 
 
-class PublishError(Exception):
+class PublishError(MindweaveError):
     """The site was not published and the one before it still stands; one line says what to do."""
 
 
@@ -82,7 +82,7 @@ def publish(
     try:
         site_dir.parent.mkdir(parents=True, exist_ok=True)
         old_site = _old_site(site_dir)
-        with _lock(reports_dir / ".lock"), log_path.open("w", encoding="utf-8") as log:
+        with _turn(reports_dir), log_path.open("w", encoding="utf-8") as log:
             toolchain = _Toolchain(find_node(), reports_dir, log, log_path, time_limit_seconds)
             try:
                 _export(read, customer, toolchain.static_dir / "data")
@@ -261,18 +261,13 @@ def _swap(build_dir: Path, site_dir: Path) -> None:
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def _turn(reports_dir: Path) -> Iterator[None]:
     """Hold the only right to build in the reports folder; the system frees it when we die."""
-    deadline = time.monotonic() + LOCK_LIMIT_SECONDS
-    with path.open("a") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise PublishError(
-                        f"another site is still being built (lock: {path}): try again later"
-                    ) from None
-                time.sleep(0.2)
-        yield
+    path = reports_dir / ".lock"
+    try:
+        with FileLock(path, timeout=LOCK_LIMIT_SECONDS):
+            yield
+    except Timeout:
+        raise PublishError(
+            f"another site is still being built (lock: {path}): try again later"
+        ) from None

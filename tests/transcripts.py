@@ -159,3 +159,10 @@ def succeeds(done: "subprocess.CompletedProcess[str]") -> str:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout
+
+
+def assert_one_line(stderr: str) -> None:
+    """Check that an error is one line of ours and no stack trace."""
+    assert stderr.startswith("mindweave: "), stderr
+    assert stderr.count("\n") == 1, stderr
+    assert "\x1b" not in stderr

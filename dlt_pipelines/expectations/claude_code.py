@@ -1,5 +1,4 @@
 # Great Expectations does not say which of its names are for others
-# mypy: disable-error-code="attr-defined,name-defined,misc"
 """What is expected of Claude Code's transcripts once they are rows.
 
 critical  a figure may be wrong

@@ -7,6 +7,8 @@ import random
 import signal
 import subprocess
 import time
+from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -14,12 +16,14 @@ from dlt_pipelines.config import Settings
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.load import load_source
 from dlt_pipelines.privacy import customer_key
+from dlt_pipelines.sources.claude_code import tables
 from tests import transcripts
 from tests.transcripts import (
     MINDWEAVE,
     answer,
     append,
     as_line,
+    assert_one_line,
     command_environment,
     home_settings,
     load,
@@ -30,7 +34,7 @@ from tests.transcripts import (
     write,
 )
 
-MESSAGE_COLUMNS = "message_id, request_id, output_tokens, is_sidechain, file_id, line_number"
+PSEUDONYMS = ("load_id", "file_id", "project_fingerprint", "user_id")
 DISTINCT_ROWS = """
     select 'message' as kind, file_id, line_number, 0, message_id, input_tokens, output_tokens
     from {raw}.claude_code_messages
@@ -91,23 +95,12 @@ class TestWhatLands:
         write(transcript, answer(1, timestamp="2025-10-03T23:59:59.999+02:00"))
         load(settings, transcript, root={"user": "dana", "team": "shop"})
 
-        [row] = rows(
-            settings,
-            """
-            select * exclude (load_id, file_id, project_fingerprint, user_id, _dlt_load_id, _dlt_id)
-                replace (cast(observed_at as text) as observed_at)
-            from {raw}.claude_code_messages
-            """
-            if _has_row_ids(settings)
-            else """
-            select * exclude (load_id, file_id, project_fingerprint, user_id)
-                replace (cast(observed_at as text) as observed_at)
-            from {raw}.claude_code_messages
-            """,
-        )
+        columns = ", ".join(name for name in tables.MESSAGES.columns if name not in PSEUDONYMS)
+        [row] = rows(settings, f"select {columns} from {{raw}}.claude_code_messages")
 
         assert row == (
-            *(1, "uuid-1", "session-1", "2025-10-03 21:59:59.999", False, "shop-api", "shop"),
+            *(1, "uuid-1", "session-1", datetime(2025, 10, 3, 21, 59, 59, 999000), False),
+            *("shop-api", "shop"),
             *("2.1.240", "msg_1", "req_1", transcripts.MODEL, "end_turn"),
             *(6, 4200, 0, 4200, 31800, 187, 1, "standard", "standard", "global", None),
         )
@@ -223,21 +216,18 @@ class TestWhatLands:
             settings, "select tool_use_id, is_error from {raw}.claude_code_tool_results"
         ) == [("toolu_1", True)]
 
-    @pytest.mark.parametrize("half", [r"\ud83d", r"\uDE00", r"\ud83d\ud83d"])
-    def test_half_an_emoji_in_the_text_costs_no_answer(self, settings, transcript, half):
-        broken, whole = as_line(answer(1)), as_line(answer(2))
-        write(transcript, broken.replace(b"Let me look.", half.encode()), whole)
+    def test_half_an_emoji_in_the_text_costs_no_answer(self, settings, transcript):
+        halves = [
+            rb"\ud83d",
+            rb"\uDE00",
+            rb"\ud83d\ud83d",
+            rb"\ud83d\\\\\ud83d",
+            rb"a backslash before a u: C:\\udd8a, and half an emoji: \ud83d",
+        ]
+        line = as_line(answer(1))
+        write(transcript, *(line.replace(b"Let me look.", half) for half in halves), answer(2))
 
-        assert counts(load(settings, transcript)) == (2, 2, 0, 0)
-        assert landed(settings) == [("msg_1", 187), ("msg_2", 187)]
-
-    def test_a_backslash_before_a_u_beside_half_an_emoji_costs_no_answer(
-        self, settings, transcript
-    ):
-        text = rb"C:\\udd8a and \ud83d"
-        write(transcript, as_line(answer(1)).replace(b"Let me look.", text))
-
-        assert counts(load(settings, transcript)) == (1, 1, 0, 0)
+        assert counts(load(settings, transcript)) == (6, 6, 0, 0)
 
     def test_a_line_of_50_megabytes_is_an_answer_like_any_other(self, settings, transcript):
         long = answer(1)
@@ -255,11 +245,10 @@ class TestWhatLands:
         assert read == 2
         assert ("msg_2", 187) in landed(settings)
 
-    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8"])
-    def test_windows_files_count_like_others(self, settings, transcript, encoding):
+    def test_windows_files_count_like_others(self, settings, transcript):
         lines = [as_line(answer(number)).decode() for number in (1, 2)]
         transcript.parent.mkdir(parents=True)
-        transcript.write_bytes("\r\n".join([*lines, ""]).encode(encoding))
+        transcript.write_bytes("\r\n".join([*lines, ""]).encode("utf-8-sig"))
 
         assert counts(load(settings, transcript)) == (2, 2, 0, 0)
 
@@ -273,18 +262,6 @@ class TestWhatLands:
         write(transcript, answer(1), "", "  \t", answer(2))
 
         assert counts(load(settings, transcript)) == (4, 2, 2, 0)
-
-
-def _has_row_ids(settings):
-    return bool(
-        rows(
-            settings,
-            """
-            select 1 from duckdb_columns()
-            where table_name = 'claude_code_messages' and column_name = '_dlt_id'
-            """,
-        )
-    )
 
 
 BROKEN_LINES = [
@@ -617,30 +594,27 @@ class TestPeopleAndProjects:
             settings, "select user_id, team_id from {raw}.claude_code_messages order by message_id"
         ) == [(key.person("ana"), "team-ana"), (key.person("bo"), "team-bo")]
 
-    @pytest.mark.parametrize(
-        ("cwd", "name"),
-        [
-            ("/home/dana/shop-api", "shop-api"),
-            ("/home/dana/shop-api/", "shop-api"),
-            (r"C:\Users\Dana\Shop", "Shop"),
-            ("/", None),
-            ("", None),
-            (None, None),
-        ],
-    )
-    def test_a_project_is_a_keyed_fingerprint_and_its_last_part(
-        self, settings, transcript, cwd, name
-    ):
-        write(transcript, answer(1, cwd=cwd))
+    def test_a_project_is_a_keyed_fingerprint_and_its_last_part(self, settings, transcript):
+        names = {
+            "/home/dana/shop-api": "shop-api",
+            "/home/dana/shop-ui/": "shop-ui",
+            r"C:\Users\Dana\Shop": "Shop",
+            "/": None,
+        }
+        write(transcript, *(answer(number, cwd=cwd) for number, cwd in enumerate([*names, None])))
         load(settings, transcript)
 
-        fingerprint = cwd and customer_key(settings.home, "local").fingerprint("project", cwd)
-        [found] = rows(
-            settings, "select project_name, project_fingerprint from {raw}.claude_code_messages"
-        )
-        assert found[0] == name
-        if cwd:
-            assert found[1] == fingerprint
+        key = customer_key(settings.home, "local")
+        assert rows(
+            settings,
+            """
+            select project_name, project_fingerprint
+            from {raw}.claude_code_messages order by message_id
+            """,
+        ) == [
+            *((name, key.fingerprint("project", cwd)) for cwd, name in names.items()),
+            (None, None),
+        ]
 
     def test_projects_of_one_name_in_two_folders_stay_two(self, settings, transcript):
         write(transcript, answer(1, cwd="/a/shop"), answer(2, cwd="/b/shop"))
@@ -687,7 +661,7 @@ class TestPeopleAndProjects:
         assert set(local).isdisjoint(other)
 
 
-def many(folder, files=6, answers=400):
+def many(folder, files=4, answers=400):
     """Write a tree whose answers are streamed and copied between files; return its truth."""
     chance = random.Random(3)
     truth = {}
@@ -718,150 +692,142 @@ def totals(settings):
     )
 
 
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """Return a folder of transcripts, and the output tokens of each message in it."""
+    folder = tmp_path_factory.mktemp("tree")
+    return folder, many(folder)
+
+
+@pytest.fixture(scope="module")
+def clean(tree, tmp_path_factory):
+    """Return the settings of a warehouse that one undisturbed load filled."""
+    home = tmp_path_factory.mktemp("clean") / "home"
+    succeeds(transcripts.mindweave(home, "load", "--path", tree[0]))
+    return home_settings(home)
+
+
+@pytest.fixture
+def twin(clean, settings):
+    """Return settings with the key of ``clean``, so that fingerprints can be compared."""
+    key = Path("keys", "local.key")
+    (settings.home / "keys").mkdir(parents=True)
+    (settings.home / key).write_bytes((clean.home / key).read_bytes())
+    return settings
+
+
+def assert_same(settings, clean):
+    found, expected = (set(rows(each, DISTINCT_ROWS)) for each in (settings, clean))
+    assert found == expected
+
+
 class TestOrderAndRepetition:
-    @pytest.fixture(scope="class")
-    def tree(self, tmp_path_factory):
-        folder = tmp_path_factory.mktemp("tree")
-        return folder, many(folder, files=4, answers=50)
-
-    @pytest.fixture(scope="class")
-    def clean(self, tree, tmp_path_factory):
-        home = tmp_path_factory.mktemp("clean")
-        settings = home_settings(home)
-        load(settings, tree[0])
-        return settings
-
-    @pytest.fixture
-    def settings(self, clean, tmp_path):
-        """Share the key, so that fingerprints can be compared."""
-        (tmp_path / "keys").mkdir()
-        key = (clean.home / "keys" / "local.key").read_bytes()
-        (tmp_path / "keys" / "local.key").write_bytes(key)
-        return home_settings(tmp_path)
-
-    @staticmethod
-    def assert_same(settings, clean):
-        assert sorted(rows(settings, DISTINCT_ROWS), key=repr) == sorted(
-            rows(clean, DISTINCT_ROWS), key=repr
-        )
-
     def test_the_truth_is_the_largest_of_what_was_streamed(self, tree, clean):
         assert totals(clean) == tree[1]
 
     @pytest.mark.parametrize("is_reversed", [False, True])
-    def test_file_by_file_in_any_order_lands_the_same(self, settings, tree, clean, is_reversed):
+    def test_file_by_file_in_any_order_lands_the_same(self, twin, tree, clean, is_reversed):
         for path in sorted(tree[0].iterdir(), reverse=is_reversed):
-            load(settings, path)
+            load(twin, path)
 
-        self.assert_same(settings, clean)
+        assert_same(twin, clean)
 
-    def test_a_warehouse_that_lost_its_state_folder_lands_nothing_twice(
-        self, settings, tree, clean
-    ):
-        load(settings, tree[0])
-        (settings.home / "dlt").rename(settings.home / "lost")
+    def test_a_warehouse_whose_state_folder_is_gone_loads_nothing_twice(self, twin, tree, clean):
+        load(twin, tree[0])
+        (twin.home / "dlt").rename(twin.home / "lost")
 
-        assert load(settings, tree[0]).load_id is None
-        self.assert_same(settings, clean)
+        assert load(twin, tree[0]).load_id is None
+        assert_same(twin, clean)
 
 
-def kill_when(is_time, process, seconds=60):
-    """Kill a command with everything it started once ``is_time``; tell whether it still ran."""
-    deadline = time.monotonic() + seconds
-    while process.poll() is None and not is_time():
-        assert time.monotonic() < deadline, "the moment to kill at never came"
-        time.sleep(0.001)
-    was_running = process.poll() is None
-    if was_running:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    return was_running
+class Killed:
+    """A command that is killed, with everything it started, at a moment of its work."""
 
-
-def has_entries(folder, pattern):
-    return lambda: next(folder.glob(pattern), None) is not None
-
-
-class TestKilledHalfWay:
-    MOMENTS = {  # noqa: RUF012
-        "as it starts": "locks/*",
-        "while it reads": "landing/*/*",
-        "when all is written out": "landing/*/quarantine-*",
-        "as it hands over": "dlt/*/*/normalize/extracted/*",
-        "while the package is made": "dlt/*/*/normalize/extracted/*/*",
-        "before the package is loaded": "dlt/*/*/load/normalized/*",
-        "while it is loaded": "dlt/*/*/load/normalized/*/started_jobs/*",
-        "after a table was loaded": "dlt/*/*/load/normalized/*/completed_jobs/*",
-    }
-
-    @pytest.fixture(scope="class")
-    def tree(self, tmp_path_factory):
-        folder = tmp_path_factory.mktemp("tree")
-        return folder, many(folder)
-
-    @pytest.fixture(scope="class")
-    def clean(self, tree, tmp_path_factory):
-        home = tmp_path_factory.mktemp("clean") / "home"
-        succeeds(transcripts.mindweave(home, "load", "--path", tree[0]))
-        return home_settings(home)
-
-    @pytest.mark.parametrize("moment", MOMENTS)
-    def test_a_load_killed_and_run_again_lands_what_a_clean_one_does(
-        self, tmp_path, tree, clean, moment
-    ):
-        home = tmp_path / "home"
-        self._share_key(clean, home)
-        was_running = self._kill(home, tree[0], has_entries(home, self.MOMENTS[moment]))
-        assert was_running, "it was done before the moment came"
-
-        done = transcripts.mindweave(home, "load", "--path", tree[0])
-
-        assert done.returncode == 0, done.stderr
-        settings = home_settings(home)
-        TestOrderAndRepetition.assert_same(settings, clean)
-        assert totals(settings) == tree[1]
-        assert rows(settings, "select count(*) from {raw}._dlt_loads where status <> 0") == [(0,)]
-        assert load(settings, tree[0]).load_id is None, "and nothing is new after it"
-        assert not list((home / "landing").iterdir())
-
-    def test_loads_killed_after_any_time_and_run_again_build_the_same_marts(
-        self, tmp_path, tree, clean
-    ):
-        home = tmp_path / "home"
-        self._share_key(clean, home)
-        for delay in (0.6, 1.0, 1.3, 1.6, 1.9, 2.2, 2.6):
-            self._kill(home, tree[0], self._after(delay))
-        succeeds(transcripts.mindweave(home, "load", "--path", tree[0]))
-        succeeds(transcripts.mindweave(home, "build"))
-
-        settings = home_settings(home)
-        TestOrderAndRepetition.assert_same(settings, clean)
-        calls = rows(settings, "select call_id, output_tokens from {marts}.mcp_calls")
-        assert sorted(tokens for _, tokens in calls) == sorted(tree[1].values())
-        assert rows(settings, "select count(*) from {marts}.mcp_tool_calls") == [(len(tree[1]),)]
-        assert rows(
-            settings, "select sum(total_calls), sum(output_tokens) from {marts}.cost_by_team_daily"
-        ) == [(len(tree[1]), sum(tree[1].values()))]
-
-    @staticmethod
-    def _share_key(clean, home):
-        """Share the key, so that fingerprints can be compared."""
-        (home / "keys").mkdir(parents=True)
-        key = (clean.home / "keys" / "local.key").read_bytes()
-        (home / "keys" / "local.key").write_bytes(key)
-
-    @staticmethod
-    def _kill(home, path, is_time):
-        process = subprocess.Popen(
-            [MINDWEAVE, "load", "--path", path],
+    def __init__(self, home, *arguments):
+        self._process = subprocess.Popen(
+            [MINDWEAVE, *arguments],
             env=command_environment(home),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        return kill_when(is_time, process)
 
-    @staticmethod
-    def _after(seconds):
+    def when(self, is_time):
+        """Kill it once ``is_time``; tell whether it still ran then."""
+        deadline = time.monotonic() + 60
+        while self._process.poll() is None and not is_time():
+            assert time.monotonic() < deadline, "the moment to kill at never came"
+            time.sleep(0.001)
+        was_running = self._process.poll() is None
+        if was_running:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        return was_running
+
+    def after(self, seconds):
         end = time.monotonic() + seconds
-        return lambda: time.monotonic() > end
+        return self.when(lambda: time.monotonic() > end)
+
+    def when_there_is(self, folder, pattern):
+        return self.when(lambda: next(folder.glob(pattern), None) is not None)
+
+
+class TestKilledHalfWay:
+    @pytest.mark.parametrize(
+        "what_is_there",
+        [
+            "landing/*/*",
+            "landing/*/quarantine-*",
+            "dlt/*/*/normalize/extracted/*",
+            "dlt/*/*/load/normalized/*",
+            "dlt/*/*/load/normalized/*/started_jobs/*",
+            "dlt/*/*/load/normalized/*/completed_jobs/*",
+        ],
+    )
+    def test_a_load_killed_and_run_again_lands_what_a_clean_one_does(
+        self, twin, tree, clean, what_is_there
+    ):
+        killed = Killed(twin.home, "load", "--path", tree[0])
+        assert killed.when_there_is(twin.home, what_is_there), "it was done before"
+
+        succeeds(transcripts.mindweave(twin.home, "load", "--path", tree[0]))
+
+        assert_same(twin, clean)
+        assert totals(twin) == tree[1]
+        assert load(twin, tree[0]).load_id is None, "and nothing is new after it"
+        assert not list((twin.home / "landing").iterdir())
+
+    def test_a_package_that_was_damaged_meanwhile_is_said_once_and_then_read_anew(
+        self, twin, tree, clean
+    ):
+        killed = Killed(twin.home, "load", "--path", tree[0])
+        assert killed.when_there_is(twin.home, "dlt/*/*/load/normalized/*")
+        [*jobs] = twin.home.glob("dlt/*/*/*/*/*/*_jobs/*.parquet")
+        for job in jobs:
+            job.write_bytes(b"damaged")
+
+        done = transcripts.mindweave(twin.home, "load", "--path", tree[0])
+
+        assert jobs
+        assert done.returncode == 1
+        assert_one_line(done.stderr)
+        succeeds(transcripts.mindweave(twin.home, "load", "--path", tree[0]))
+        assert_same(twin, clean)
+
+    def test_loads_killed_after_any_time_and_run_again_build_the_same_marts(
+        self, twin, tree, clean
+    ):
+        for seconds in (1.0, 1.4, 1.8, 2.4):
+            Killed(twin.home, "load", "--path", tree[0]).after(seconds)
+        succeeds(transcripts.mindweave(twin.home, "load", "--path", tree[0]))
+        Killed(twin.home, "build").after(5)
+        succeeds(transcripts.mindweave(twin.home, "build"))
+
+        assert_same(twin, clean)
+        _, truth = tree
+        calls = rows(twin, "select output_tokens from {marts}.mcp_calls")
+        assert sorted(tokens for [tokens] in calls) == sorted(truth.values())
+        assert rows(twin, "select count(*) from {marts}.mcp_tool_calls") == [(len(truth),)]
+        assert rows(
+            twin, "select sum(total_calls), sum(output_tokens) from {marts}.cost_by_team_daily"
+        ) == [(len(truth), sum(truth.values()))]

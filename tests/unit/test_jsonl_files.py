@@ -305,7 +305,9 @@ def test_lines_of_many_files_share_a_batch_and_keep_their_file_and_number(tmp_pa
     assert batch.lines.num_rows == 6
 
 
-OBJECTS = st.dictionaries(st.text("aé{}\"\\", max_size=3), st.text("aé\0{}", max_size=30), max_size=2)
+OBJECTS = st.dictionaries(
+    st.text('aé{}"\\', max_size=3), st.text("aé\0{}", max_size=30), max_size=2
+)
 # no brace: an object with something behind it is whole before the rest of its line is written
 PIECES = [b"a", b'"', b"}", b"\0", b" ", b"\r", "é".encode(), b"\xc3", b"\x80", b"null"]
 LINES = st.one_of(
@@ -321,9 +323,7 @@ LINES = st.one_of(
     cuts=st.lists(st.floats(0, 1), max_size=5),
     batch_bytes=st.integers(1, 200),
 )
-def test_however_a_file_grew_its_lines_are_the_same_as_read_at_once(
-    lines, last, cuts, batch_bytes
-):
+def test_however_a_file_grew_its_lines_are_the_same_as_read_at_once(lines, last, cuts, batch_bytes):
     content = b"".join(line + b"\n" for line in lines) + last
     ends = sorted({int(cut * len(content)) for cut in cuts} | {len(content)})
     found, bookmark = [], None
