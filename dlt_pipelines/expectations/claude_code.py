@@ -1,4 +1,3 @@
-# Great Expectations does not say which of its names are for others
 """What is expected of Claude Code's transcripts once they are rows.
 
 critical  a figure may be wrong

@@ -38,14 +38,17 @@ OF_THE_RUN = {
 }
 
 
-def dbt(settings: Settings, command: str, *arguments: str, project: Path = PROJECT_DIR) -> Path:
+TESTED_BUILD = ("build", "--exclude-resource-type", "unit_test")
+
+
+def dbt(settings: Settings, *arguments: str, project: Path = PROJECT_DIR) -> Path:
     """Run dbt as an analytics engineer does; return the folder with what it wrote."""
     warehouse = Warehouse(settings.warehouse_url)
     target = settings.home / "dbt" / f"{warehouse.engine}-{project.name}"
     done = subprocess.run(
         [
-            *(Path(sys.executable).with_name("dbt"), "--no-use-colors", command),
-            *("--target-path", target, "--log-path", target, *arguments),
+            *(Path(sys.executable).with_name("dbt"), "--no-use-colors", *arguments),
+            *("--target-path", target, "--log-path", target),
         ],
         cwd=project,
         env=command_environment(
@@ -59,13 +62,6 @@ def dbt(settings: Settings, command: str, *arguments: str, project: Path = PROJE
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
     return target
-
-
-def build(settings: Settings, *arguments: str, project: Path = PROJECT_DIR) -> Path:
-    """Build and test the models, their unit tests apart."""
-    return dbt(
-        settings, "build", "--exclude-resource-type", "unit_test", *arguments, project=project
-    )
 
 
 def rows(settings: Settings, relation: str) -> list[Row]:
@@ -171,8 +167,8 @@ class History:
     marts: dict[str, Marts] = field(default_factory=dict)
     priced_at: dict[str, dict[str, datetime]] = field(default_factory=dict)
 
-    def build(self, stage: str, *arguments: str) -> None:
-        build(self.settings, *arguments)
+    def dbt(self, stage: str, *arguments: str) -> None:
+        dbt(self.settings, *arguments)
         self.remember(stage)
 
     def remember(self, stage: str) -> None:
@@ -227,12 +223,12 @@ def histories(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> It
         for history in histories:
             history.remember("first")
             history.loads["again"] = load(history.settings, folder)
-        list(both.map(lambda one: one.build("again"), histories))
+        list(both.map(lambda one: one.dbt("again", "run"), histories))
         write_late(folder)
         for history in histories:
             history.loads["late"] = load(history.settings, folder)
-        list(both.map(lambda one: one.build("late"), histories))
-        list(both.map(lambda one: one.build("anew", "--full-refresh"), histories))
+        list(both.map(lambda one: one.dbt("late", *TESTED_BUILD), histories))
+        list(both.map(lambda one: one.dbt("anew", "run", "--full-refresh"), histories))
         yield Histories(
             manifest=json.loads((targets[0] / "manifest.json").read_text("utf-8")),
             of=engines,
@@ -368,37 +364,36 @@ def test_a_report_of_loads_counts_every_record_of_a_call(history):
     assert sum(row["rows_quarantined"] for row in marts["load_report"]) >= 1
 
 
-def edited_project(folder: Path, new_prices: list[Row]) -> Path:
-    """Return a copy of the project in which Haiku 5.5 costs more and other prices are new."""
+def price(model_id: str, price_band: str, **usd_per_mtok: str) -> Row:
+    """Return a row of the price book, from the start of 2026."""
+    return {
+        **{"vendor": "anthropic", "model_id": model_id, "price_band": price_band},
+        **{"valid_from_date": "2026-01-01", "confidence": "high", "source": "a test"},
+        **{f"{kind}_usd_per_mtok": usd for kind, usd in usd_per_mtok.items()},
+    }
+
+
+def edited_project(folder: Path, *prices: Row) -> Path:
+    """Return a copy of the project with ``prices`` added to the price book, or put in it."""
     folder.mkdir()
     for name in ("models", "macros", "tests", "dbt_project.yml", "profiles.yml"):
         (folder / name).symlink_to(PROJECT_DIR / name)
     shutil.copytree(PROJECT_DIR / "seeds", folder / "seeds")
     path = folder / "seeds" / "model_prices.csv"
     with path.open(newline="") as stream:
-        prices = list(csv.DictReader(stream))
-    [haiku] = [
-        price
-        for price in prices
-        if (price["model_id"], price["price_band"]) == ("claude-haiku-5-5", "prompt_le_100k")
-    ]
-    haiku["output_usd_per_mtok"] = "0.75"
+        book = {
+            (row["model_id"], row["price_band"], row["valid_to_date"]): row
+            for row in csv.DictReader(stream)
+        }
+    columns = list(next(iter(book.values())))
+    for new in prices:
+        row = book.setdefault((new["model_id"], new["price_band"], ""), new)
+        row.update({name: value for name, value in new.items() if "usd" in name})
     with path.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, list(prices[0]), restval="")
+        writer = csv.DictWriter(stream, columns, restval="")
         writer.writeheader()
-        writer.writerows([*prices, *new_prices])
+        writer.writerows(book.values())
     return folder
-
-
-def price(model_id: str, price_band: str, usd_per_mtok: str) -> Row:
-    """Return a row of the price book with one price for every kind."""
-    kinds = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read")
-    return {
-        **{f"{kind}_usd_per_mtok": usd_per_mtok for kind in kinds},
-        **{"vendor": "anthropic", "model_id": model_id, "price_band": price_band},
-        **{"valid_from_date": "2026-01-01", "confidence": "high", "source": "a test"},
-        **{"web_search_usd_per_1k": "10"},
-    }
 
 
 def test_an_edited_price_book_prices_again_exactly_the_calls_it_concerns(histories, tmp_path):
@@ -408,12 +403,15 @@ def test_an_edited_price_book_prices_again_exactly_the_calls_it_concerns(histori
     shutil.copy(original.settings.warehouse_url, home / "mindweave.duckdb")
     settings = Settings(home, str(home / "mindweave.duckdb"), "local")
     unpriced, banded = demo_workload.MODEL_WITHOUT_A_PRICE, "claude-sonnet-5-5"
+    every_kind = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read")
     project = edited_project(
         tmp_path / "edited",
-        [price(unpriced, "standard", "1"), price(banded, "prompt_gt_100k", "9")],
+        price("claude-haiku-5-5", "prompt_le_100k", output="0.75"),
+        price(unpriced, "standard", **dict.fromkeys(every_kind, "1")),
+        price(banded, "prompt_gt_100k", **dict.fromkeys(every_kind, "9")),
     )
 
-    build(settings, project=project)
+    dbt(settings, *TESTED_BUILD, project=project)
 
     names = sorted(original.marts["anew"])
     edited = read_marts(settings, names)
@@ -443,7 +441,7 @@ def test_an_edited_price_book_prices_again_exactly_the_calls_it_concerns(histori
         more = call["output_tokens"] * Decimal("0.00000025") * factor
         assert after[call_id]["total_cost_usd"] - call["total_cost_usd"] == more
 
-    build(settings, "--full-refresh", project=project)
+    dbt(settings, "run", "--full-refresh", project=project)
 
     assert read_marts(settings, names) == edited
 
@@ -475,7 +473,7 @@ def test_a_million_small_calls_cost_what_they_cost_together(tmp_path):
             """
         )
 
-    build(settings)
+    dbt(settings, *TESTED_BUILD, "--exclude-resource-type", "test")
 
     for mart in ("cost_by_team", "cost_by_team_daily", "cost_by_mcp_daily", "mcp_calls"):
         [total] = (

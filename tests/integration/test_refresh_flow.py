@@ -1,0 +1,91 @@
+"""The hourly flow under a real Prefect server; the site, which takes a minute, is tested apart."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+
+from prefect.testing.utilities import prefect_test_harness
+
+from dlt_pipelines.config import read_settings
+from dlt_pipelines.destinations import Warehouse
+from dlt_pipelines.errors import MindweaveError, UnreachableError
+from dlt_pipelines.load import load_source
+from flows import refresh, steps
+from flows.locks import exclusive_run
+from tests import transcripts
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prefect_server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    claude = tmp_path / "claude"
+    transcripts.write(claude / "projects" / "-p" / "s.jsonl", transcripts.answer())
+    monkeypatch.setenv("MINDWEAVE_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("MINDWEAVE_WAREHOUSE", raising=False)
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(claude))
+    monkeypatch.setattr(steps, "publish_site", lambda settings: tmp_path / "site")
+    monkeypatch.setattr(refresh.load, "retry_delay_seconds", [0, 0, 0])
+    return tmp_path / "home"
+
+
+def calls(customer: str) -> int:
+    settings = read_settings(customer)
+    rows = Warehouse(settings.warehouse_url).query(
+        f"select count(*) as calls from {settings.marts_schema}.mcp_calls"
+    )
+    return int(rows.to_pylist()[0]["calls"])
+
+
+def test_the_flow_loads_checks_and_builds(home: Path) -> None:
+    refresh.refresh("local")
+    assert calls("local") == 1
+
+
+def test_a_broken_source_does_not_stop_the_others_and_the_run_ends_red(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refresh, "configured_sources", lambda customer: ["broken", "claude_code"])
+    with pytest.raises(MindweaveError, match="sources failed: broken"):
+        refresh.refresh("local")
+    assert calls("local") == 1
+
+
+def test_a_server_that_does_not_answer_is_tried_again_and_a_wrong_setting_is_not(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[MindweaveError] = [UnreachableError("no answer"), UnreachableError("no answer")]
+    tried = []
+
+    def flaky(settings, source):
+        tried.append(source)
+        if errors:
+            raise errors.pop()
+        return load_source(settings, source)
+
+    monkeypatch.setattr(refresh, "load_source", flaky)
+    refresh.refresh("local")
+    assert len(tried) == 3
+
+    tried.clear()
+    errors.append(MindweaveError("a setting is wrong"))
+    with pytest.raises(MindweaveError, match="sources failed"):
+        refresh.refresh("local")
+    assert len(tried) == 1
+
+
+def test_a_second_run_of_the_same_warehouse_says_so(home: Path) -> None:
+    with (
+        exclusive_run(read_settings("local")),
+        pytest.raises(MindweaveError, match="another run"),
+    ):
+        refresh.refresh("local")
