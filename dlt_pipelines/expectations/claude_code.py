@@ -99,7 +99,6 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
             not_null("user_id"),
             not_null("session_id", warning),
             not_null("message_id", warning),
-            not_null("record_uuid", warning),
             ExpectAnswersToHaveTheirOwnId(severity=warning),
             not_null("observed_at"),
             within_time("observed_at"),
