@@ -85,7 +85,7 @@ def _read_key(path: Path) -> CustomerKey:
 def _create_key(path: Path) -> CustomerKey:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     secret = secrets.token_bytes(KEY_BYTES)
-    draft = path.with_suffix(f".{os.getpid()}")
+    draft = path.with_suffix(f".{secrets.token_hex(8)}")
     draft.touch(mode=0o600)
     draft.write_text(secret.hex() + "\n", "ascii")
     try:

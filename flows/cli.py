@@ -26,6 +26,8 @@ app = typer.Typer(
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
+INTERRUPTED = 130  # what Typer, too, makes of Ctrl-C
+
 Customer = Annotated[
     str | None, typer.Option("--customer", help="The customer's slug. Default: MINDWEAVE_CUSTOMER.")
 ]
@@ -70,6 +72,7 @@ def run(
 
     settings = read_settings(customer)
     overrides = _overrides(source, path, user, team)
+    _check_names(source)
     with exclusive_run(settings):
         with _progress() as progress:
             outcome = steps.load_check_build(settings, source or (), overrides, progress)
@@ -106,6 +109,7 @@ def load(
 
     settings = read_settings(customer)
     overrides = _overrides(source, path, user, team)
+    _check_names(source)
     with exclusive_run(settings), _progress() as progress:
         outcome = steps.load_sources(settings, source or (), overrides, progress)
     _report_load(outcome)
@@ -164,8 +168,10 @@ def main() -> None:
         app(standalone_mode=True)
     except MindweaveError as error:
         _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("stopped; what was loaded stays, the next run goes on from there", 130)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
+            raise
+        _fail("stopped; what was loaded stays, the next run goes on from there", INTERRUPTED)
     except Exception as error:
         first = next(iter(str(error).splitlines()), "")
         _fail(f"unexpected {type(error).__name__}: {first[:200]}; --debug shows where", 1)
@@ -177,6 +183,14 @@ def _fail(message: str, status: int) -> None:
     sys.stdout.flush()
     typer.echo(f"mindweave: {message}", err=True)
     sys.exit(status)
+
+
+def _check_names(sources: list[str] | None) -> None:
+    """Refuse a source that is not installed as wrong use, before anything is loaded."""
+    from dlt_pipelines.plugin import find_plugin
+
+    for name in sources or ():
+        find_plugin(name)
 
 
 def _overrides(

@@ -31,6 +31,7 @@ MEASURES = (
     *("total_calls", "input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens"),
     *("cache_read_tokens", "output_tokens", "total_cost_usd", "unpriced_calls"),
 )
+WITHOUT_A_PRICE = demo_workload.MODEL_WITHOUT_A_PRICE
 # another load, another clock: these differ between two runs of the same
 OF_THE_RUN = {
     *("load_id", "check_id", "started_at", "finished_at", "checked_at", "processed_at"),
@@ -45,11 +46,10 @@ def dbt(settings: Settings, *arguments: str, project: Path = PROJECT_DIR) -> Pat
     """Run dbt as an analytics engineer does; return the folder with what it wrote."""
     warehouse = Warehouse(settings.warehouse_url)
     target = settings.home / "dbt" / f"{warehouse.engine}-{project.name}"
+    program = Path(sys.executable).with_name("dbt")
+    folders = ("--target-path", str(target), "--log-path", str(target))
     done = subprocess.run(
-        [
-            *(Path(sys.executable).with_name("dbt"), "--no-use-colors", *arguments),
-            *("--target-path", target, "--log-path", target),
-        ],
+        [program, "--no-use-colors", *arguments, *folders],
         cwd=project,
         env=command_environment(
             settings.home,
@@ -137,6 +137,7 @@ def write_first(folder: Path) -> None:
         at("2025-11-05T11:00:00Z", tool_use("answered-later")),
         at("2025-11-06T10:00:00Z", without_ids("weak-1", tool_use("copied"))),
         at("2025-11-07T10:00:00Z", named(None, answer("nameless"))),
+        at("2026-10-05T10:00:00Z", named(WITHOUT_A_PRICE, answer("too-new"))),
         at("2025-11-08T10:00:00Z", named("<synthetic>", answer("synthetic"))),
         '{"type":"assistant","message":{"id":"msg_cut","usage":{"input_tok',
     )
@@ -402,12 +403,12 @@ def test_an_edited_price_book_prices_again_exactly_the_calls_it_concerns(histori
     home.mkdir()
     shutil.copy(original.settings.warehouse_url, home / "mindweave.duckdb")
     settings = Settings(home, str(home / "mindweave.duckdb"), "local")
-    unpriced, banded = demo_workload.MODEL_WITHOUT_A_PRICE, "claude-sonnet-5-5"
+    banded = "claude-sonnet-5-5"
     every_kind = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read")
     project = edited_project(
         tmp_path / "edited",
         price("claude-haiku-5-5", "prompt_le_100k", output="0.75"),
-        price(unpriced, "standard", **dict.fromkeys(every_kind, "1")),
+        price(WITHOUT_A_PRICE, "standard", **dict.fromkeys(every_kind, "1")),
         price(banded, "prompt_gt_100k", **dict.fromkeys(every_kind, "9")),
     )
 
@@ -416,7 +417,9 @@ def test_an_edited_price_book_prices_again_exactly_the_calls_it_concerns(histori
     names = sorted(original.marts["anew"])
     edited = read_marts(settings, names)
     before, after = by_call(original.marts["anew"]), by_call(edited)
-    concerned = {"dearer": set(), "no longer unpriced": set(), "in the new band": set()}
+    concerned: dict[str, set[str]] = {
+        name: set() for name in ("dearer", "no longer unpriced", "in the new band")
+    }
     for call_id, call in before.items():
         prompt = sum(
             call[f"{kind}_tokens"]
@@ -424,7 +427,7 @@ def test_an_edited_price_book_prices_again_exactly_the_calls_it_concerns(histori
         )
         if (call["price_version"] or "").startswith("claude-haiku-5-5/prompt_le_100k/"):
             concerned["dearer"].add(call_id)
-        elif call["model_id"] == unpriced:
+        elif call["model_id"] == WITHOUT_A_PRICE:
             concerned["no longer unpriced"].add(call_id)
         elif call["model_id"] == banded and prompt > 100_000:
             concerned["in the new band"].add(call_id)

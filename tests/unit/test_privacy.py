@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlt_pipelines.errors import MindweaveError
@@ -37,6 +37,7 @@ def test_a_fingerprint_differs_by_key_by_kind_and_by_text():
     assert len(prints) == 4
 
 
+@settings(deadline=None)
 @given(st.text(), st.binary(min_size=32, max_size=64))
 def test_duckdb_and_python_make_the_same_fingerprint(text, secret):
     key = CustomerKey(secret)

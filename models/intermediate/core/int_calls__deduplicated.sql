@@ -100,13 +100,11 @@ final as (
         labels.user_id
     from merged
     inner join ranked as usage
-        on
-            merged.call_id = usage.call_id
-            and usage.usage_rank = 1
+        on merged.call_id = usage.call_id
+        and usage.usage_rank = 1
     inner join ranked as labels
-        on
-            merged.call_id = labels.call_id
-            and labels.label_rank = 1
+        on merged.call_id = labels.call_id
+        and labels.label_rank = 1
 )
 
 select * from final

@@ -99,11 +99,10 @@ joined as (
         ranked_uses.tool_call_id,
         ranked_uses.call_id,
         {% if is_incremental() %}
-            case when held.call_id != ranked_uses.call_id then held.call_id end
+        case when held.call_id != ranked_uses.call_id then held.call_id end as previous_call_id,
         {% else %}
-            cast(null as {{ dbt.type_string() }})
+        cast(null as {{ dbt.type_string() }}) as previous_call_id,
         {% endif %}
-            as previous_call_id,
         ranked_uses.input_fingerprint as dedup_hash,
         case
             when ranked_uses.separator_at > 1

@@ -127,21 +127,23 @@ costed as (
     select
         *,
         cast(
-            -- without a price even no tokens cost null, not 0
-            case when price_version is not null then
-                cast(
-                    {{ token_cost_usd('input_tokens', 'input_usd') }}
-                    + {{ token_cost_usd('cache_write_5m_tokens', 'cache_write_5m_usd') }}
-                    + {{ token_cost_usd('cache_write_1h_tokens', 'cache_write_1h_usd') }}
-                    + {{ token_cost_usd('cache_read_tokens', 'cache_read_usd') }}
-                    + {{ token_cost_usd('output_tokens', 'output_usd') }}
-                    as numeric(28, 12)
-                )
-                * cast(speed_multiplier * region_multiplier as numeric(9, 4))
-                + cast(
-                    {{ token_cost_usd('web_search_requests', 'web_search_usd') }}
-                    as numeric(28, 12)
-                )
+            case
+                -- without a price even no tokens cost null, not 0
+                when price_version is null then null
+                else
+                    cast(
+                        {{ token_cost_usd('input_tokens', 'input_usd') }}
+                        + {{ token_cost_usd('cache_write_5m_tokens', 'cache_write_5m_usd') }}
+                        + {{ token_cost_usd('cache_write_1h_tokens', 'cache_write_1h_usd') }}
+                        + {{ token_cost_usd('cache_read_tokens', 'cache_read_usd') }}
+                        + {{ token_cost_usd('output_tokens', 'output_usd') }}
+                        as numeric(28, 12)
+                    )
+                    * cast(speed_multiplier * region_multiplier as numeric(9, 4))
+                    + cast(
+                        {{ token_cost_usd('web_search_requests', 'web_search_usd') }}
+                        as numeric(28, 12)
+                    )
             end
             as {{ type_usd() }}
         ) as list_cost_usd

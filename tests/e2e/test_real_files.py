@@ -1,0 +1,97 @@
+"""The real command on files of other people's making, where they are beside the repository."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.transcripts import REPOSITORY, home_settings, mindweave, rows, succeeds
+
+SHARED = REPOSITORY.parent / "shared"
+REAL_TRANSCRIPTS = SHARED / "real" / "claude_code"
+GENERATOR = SHARED / "tools" / "gen_transcripts.py"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("real") / "mindweave"
+
+
+def load_and_build(home, customer, path):
+    """Return the customer's settings, and what was printed."""
+    printed = succeeds(mindweave(home, "load", "--customer", customer, "--path", path))
+    printed += succeeds(mindweave(home, "build", "--customer", customer))
+    return home_settings(home, customer), printed
+
+
+@pytest.mark.skipif(not REAL_TRANSCRIPTS.exists(), reason="no real transcripts beside this clone")
+def test_real_transcripts_are_counted_and_their_broken_lines_are_in_the_report(home):
+    settings, printed = load_and_build(home, "real", REAL_TRANSCRIPTS)
+
+    [[read, loaded, ignored, quarantined]] = rows(
+        settings,
+        """
+        select rows_read, rows_loaded, rows_ignored, rows_quarantined from {marts}.load_report
+        """,
+    )
+    assert read == loaded + ignored + quarantined
+    assert quarantined >= 4
+    assert f"Quarantined: {quarantined} lines" in printed
+    assert rows(settings, "select count(*) from {raw}.quarantine where reason is not null") == [
+        (quarantined,)
+    ]
+    files = list(REAL_TRANSCRIPTS.rglob("*.jsonl"))
+    lines = sum(len(file.read_bytes().splitlines()) for file in files)
+    assert read == lines
+    assert rows(settings, "select count(*) from {marts}.mcp_calls") == [(_answers(files),)]
+
+
+def _answers(files):
+    """Return how many answers a plain reader finds; it stops at nothing that is broken."""
+    ids = set()
+    for line in (line for file in files for line in file.read_bytes().splitlines()):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        message = record.get("message") if record.get("type") == "assistant" else None
+        if message and message.get("usage") and message.get("model") != "<synthetic>":
+            ids.add(message["id"])
+    return len(ids)
+
+
+@pytest.mark.skipif(not GENERATOR.exists(), reason="no generator of transcripts beside this clone")
+def test_tokens_by_day_and_model_and_calls_of_tools_equal_the_truth(home, tmp_path):
+    subprocess.run([sys.executable, GENERATOR, tmp_path, "--requests", "3000"], check=True)
+    truth = json.loads((tmp_path / "truth.json").read_text())
+
+    settings, _ = load_and_build(home, "generated", tmp_path)
+
+    names = ("requests", "input_tokens", "output_tokens", "cache_read", "cache_5m", "cache_1h")
+    by_day_and_model = {
+        day_and_model: dict(zip(names, map(int, measures), strict=True))
+        for day_and_model, *measures in rows(
+            settings,
+            """
+            select
+                strftime(called_at, '%Y-%m-%d') || '|' || requested_model,
+                count(*), sum(input_tokens), sum(output_tokens), sum(cache_read_tokens),
+                sum(cache_write_5m_tokens), sum(cache_write_1h_tokens)
+            from {marts}.mcp_calls
+            group by 1
+            """,
+        )
+    }
+    assert by_day_and_model == truth["by_day_model"]
+    by_tool = rows(
+        settings,
+        """
+        select 'mcp__' || mcp_name || '__' || tool_name, count(*)
+        from {marts}.mcp_tool_calls group by 1
+        """,
+    )
+    assert dict(by_tool) == truth["mcp_calls"]
+    assert rows(settings, "select sum(rows_read), sum(files_read) from {marts}.load_report") == [
+        (truth["lines"], truth["files"])
+    ]
