@@ -158,7 +158,9 @@ def schedule(customer: Customer = None) -> None:
     """Run every hour under Prefect, with retries, until stopped."""
     from flows.serve import serve_hourly
 
-    serve_hourly(read_settings(customer).customer)
+    settings = read_settings(customer)
+    err.print(f"Refreshing customer {settings.customer} now and every hour; Ctrl-C stops it.")
+    serve_hourly(settings)
 
 
 def main() -> None:
@@ -242,6 +244,8 @@ def _report_load(outcome: Any) -> None:
             f"{counts.rows_quarantined:,} quarantined, in {result.seconds:.1f} s"
         )
     for source, error in outcome.failures.items():
+        if main.debug:  # type: ignore[attr-defined]
+            traceback.print_exception(error)
         prefix = "" if source in str(error) else f"source {source}: "
         typer.echo(f"mindweave: {prefix}{error}", err=True)
 

@@ -41,7 +41,7 @@ def test_real_transcripts_are_counted_and_their_broken_lines_are_in_the_report(h
     assert rows(settings, "select count(*) from {raw}.quarantine where reason is not null") == [
         (quarantined,)
     ]
-    files = list(REAL_TRANSCRIPTS.rglob("*.jsonl"))
+    files = sorted(REAL_TRANSCRIPTS.rglob("*.jsonl"))
     lines = sum(len(file.read_bytes().splitlines()) for file in files)
     assert read == lines
     assert rows(settings, "select count(*) from {marts}.mcp_calls") == [(_answers(files),)]
@@ -55,9 +55,10 @@ def _answers(files):
             record = json.loads(line)
         except ValueError:
             continue
-        message = record.get("message") if record.get("type") == "assistant" else None
-        if message and message.get("usage") and message.get("model") != "<synthetic>":
-            ids.add(message["id"])
+        if isinstance(record, dict) and record.get("type") == "assistant":
+            message = record["message"]
+            if message.get("usage") and message.get("model") != "<synthetic>":
+                ids.add(message["id"])
     return len(ids)
 
 

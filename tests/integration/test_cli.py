@@ -347,6 +347,7 @@ class TestStackTraces:
         )
 
         assert "Traceback" not in plain.stderr
+        assert "Traceback" in debug.stderr
         assert debug.returncode == plain.returncode == 1
         assert "no transcripts found" in debug.stderr
 
