@@ -69,18 +69,13 @@ class JsonlFile:
 class LineBatch:
     """Whole lines of some files.
 
-    ``lines``: file_index, line_number (from 1), line (text), looks_like_object. ``undecodable``:
+    ``lines``: file_index, line_number (from 1), line (text). ``undecodable``:
     file_index, line_number, line (bytes that are not UTF-8). ``bytes_read`` counts both.
     """
 
     lines: pa.Table
     undecodable: pa.Table
     bytes_read: int
-
-    @classmethod
-    def nothing(cls) -> "LineBatch":
-        """Return a batch without a line."""
-        return _Batch(0).finish()
 
 
 def unread_part(file: JsonlFile, bookmark: Bookmark | None, key: bytes) -> JsonlFile | None:
@@ -202,8 +197,6 @@ class _Batch:
                     len(newlines),
                     [None, pa.py_buffer(offsets), pa.py_buffer(self.buffer)],
                 ),
-                "looks_like_object": (content[offsets[:-1]] == ord("{"))
-                & (content[np.maximum(newlines - 1, 0)] == ord("}")),
             }
         )
         lines, undecodable = _split_undecodable(table)
@@ -229,7 +222,7 @@ def _split_undecodable(table: pa.Table) -> tuple[pa.Table, pa.Table]:
         bad = table.filter(pa.compute.invert(decodable))
         table = table.filter(decodable)
         text = table.column("line").cast(pa.large_string())
-    return table.set_column(place, "line", text), bad.drop_columns(["looks_like_object"])
+    return table.set_column(place, "line", text), bad
 
 
 def _is_utf8(line: pa.Buffer) -> bool:

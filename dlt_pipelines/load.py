@@ -1,5 +1,6 @@
 """Load sources into a customer's raw schema: one plugin, one dlt package at a time."""
 
+import contextlib
 import errno
 import importlib
 import os
@@ -34,6 +35,8 @@ DLT_ENVIRONMENT = {
     "RESTORE_FROM_DESTINATION": "false",
     "LOAD__DELETE_COMPLETED_JOBS": "true",
 }
+
+SLOW_IMPORTS = ("dlt", "dlt.sources.helpers.requests", "sqlalchemy")
 
 
 @dataclass(frozen=True)
@@ -132,15 +135,17 @@ class _Job:
         if not (_has_entries(extracted) or _has_entries(normalized)):
             return
         for package in extracted.glob("*"):
-            # killed between the steps: what the second made is not loaded yet, and is made again
-            shutil.rmtree(normalized / package.name, ignore_errors=True)
+            # killed between the steps: the second is whole once the first is being removed
+            is_whole = (package / "new_jobs").is_dir()
+            shutil.rmtree(normalized / package.name if is_whole else package, ignore_errors=True)
         pipeline = self.pipeline()
         try:
-            with explained(self.folder):
+            # a package that a kill damaged is read anew: its bookmarks do not count yet
+            with contextlib.suppress(Exception):
                 pipeline.normalize()
+            with explained(self.folder):
                 pipeline.load(raise_on_failed_jobs=True)
         finally:
-            # one that cannot be finished is read anew: its bookmarks do not count yet
             if pipeline.has_pending_data:
                 pipeline.abort_packages()
 
@@ -193,8 +198,10 @@ def _explanation(error: BaseException, folder: Path) -> MindweaveError:
 def _importing_dlt_meanwhile(
     progress: Callable[[int, int], None],
 ) -> Callable[[int, int], None]:
-    """Import dlt, which takes a second, beside the reading that the first progress announces."""
-    importing = threading.Thread(target=importlib.import_module, args=("dlt",), daemon=True)
+    """Import dlt and what it imports late, beside the reading that the first progress announces."""
+    importing = threading.Thread(
+        target=lambda: [importlib.import_module(name) for name in SLOW_IMPORTS], daemon=True
+    )
 
     def report(done: int, total: int) -> None:
         if importing.ident is None:

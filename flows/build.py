@@ -1,14 +1,21 @@
-"""Build the models with dbt, in this process, and only where there is something to build."""
+"""Build the models with dbt, and only where there is something to build.
 
-import contextlib
+usage: python -m flows.build < ORDER     (reads the project, then builds once it reads a line)
+
+To import dbt and read the project takes several seconds, so a run starts this process when it finds
+something to load, and gives the order once the rows have landed.
+"""
+
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlt_pipelines.config import PROJECT_DIR, Settings
+from dlt_pipelines.config import PROJECT_DIR, Settings, read_settings
 from dlt_pipelines.destinations import MissingRelationError, Warehouse
 from dlt_pipelines.errors import MindweaveError
 
@@ -74,11 +81,6 @@ class Builder:
     def parse(self) -> None:
         """Read the project."""
         self._manifest = self._invoke("parse").result
-
-    def parse_quietly(self) -> None:
-        """Read the project ahead of `build`, which says what is wrong with it."""
-        with contextlib.suppress(MindweaveError):
-            self.parse()
 
     def build(self) -> None:
         """Build and test every model; anew from raw where the models changed since the last time.
@@ -150,6 +152,48 @@ class Builder:
             DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
 
 
+class BuildProcess:
+    """A process that gets ready to build: asked once, or closed unasked."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Start to import dbt and to read the project."""
+        variables = {
+            "MINDWEAVE_HOME": str(settings.home),
+            "MINDWEAVE_WAREHOUSE": settings.warehouse_url,
+            "MINDWEAVE_CUSTOMER": settings.customer,
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "flows.build"],
+            cwd=PROJECT_DIR,
+            env=os.environ | variables,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def build(self) -> None:
+        """Build and test every model; raise MindweaveError as `Builder.build` does."""
+        try:
+            output, _ = self._process.communicate("build\n")
+        finally:
+            self.close()
+        if not output:
+            raise MindweaveError(
+                f"building ended with {self._process.returncode}: `mindweave build` may say why"
+            )
+        if error := json.loads(output)["error"]:
+            raise MindweaveError(error)
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
+
+
 def _state_path(settings: Settings) -> Path:
     identity = Warehouse(settings.warehouse_url).identity
     return settings.home / "dbt" / settings.customer / f"built-{identity}.json"
@@ -165,3 +209,25 @@ def _fingerprint(places: list[str] | tuple[str, ...]) -> str:
                 digest.update(str(file.relative_to(PROJECT_DIR)).encode())
                 digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def main() -> None:
+    """Read the project, then build when a line comes; end quietly where none does."""
+    # what libraries print is not the answer
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    builder = Builder(read_settings())
+    error = None
+    try:
+        builder.parse()
+        if not sys.stdin.readline():
+            return
+        builder.build()
+    except MindweaveError as failure:
+        error = str(failure)
+    print(json.dumps({"error": error}), file=answers, flush=True)
+    os._exit(0)  # to take down all that was imported lasts, and somebody waits
+
+
+if __name__ == "__main__":
+    main()

@@ -3,7 +3,6 @@
 `mindweave run` calls `run_once`; the scheduled flow calls the same steps as Prefect tasks.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from dlt_pipelines.config import Settings, configured_sources
 from dlt_pipelines.destinations import Warehouse
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.load import LoadResult, load_source
-from flows.build import Builder, current_state, last_state
+from flows.build import Builder, BuildProcess, current_state, last_state
 from flows.checks import CheckResult, ChecksProcess, record_results
 
 Progress = Callable[[int, int], None]
@@ -105,46 +104,50 @@ def load_check_build(
 ) -> RunOutcome:
     """Load, check and build; build only where there is something new.
 
-    Great Expectations and dbt take seconds to import, so both get ready while others work.
+    Great Expectations and dbt take seconds to import, so both get ready while lines are read.
     """
-    checks = _ChecksWhenNeeded()
+    helpers = _Helpers(settings)
     try:
         outcome = RunOutcome(
-            load_sources(settings, sources, overrides, checks.started_by(progress))
+            load_sources(settings, sources, overrides, helpers.started_by(progress))
         )
-        builder = Builder(settings)
         if outcome.load.new_loads:
-            parsing = threading.Thread(target=builder.parse_quietly)
-            parsing.start()
-            try:
-                outcome.checks = check_loads(settings, outcome.load.new_loads, checks.process())
-            finally:
-                parsing.join()
+            outcome.checks = check_loads(settings, outcome.load.new_loads, helpers.checks())
         if outcome.load.results and needs_build(settings):
-            builder.build()
+            helpers.build()
             outcome.was_built = True
         return outcome
     finally:
-        checks.close()
+        helpers.close()
 
 
-class _ChecksWhenNeeded:
-    """The checking process, started as soon as a load finds something to read."""
+class _Helpers:
+    """The processes that check and build, started as soon as a load finds something to read."""
 
-    def __init__(self) -> None:
-        self._process: ChecksProcess | None = None
-
-    def process(self) -> ChecksProcess:
-        self._process = self._process or ChecksProcess()
-        return self._process
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._checks: ChecksProcess | None = None
+        self._build: BuildProcess | None = None
 
     def started_by(self, progress: Progress) -> Progress:
         def report(done: int, total: int) -> None:
-            self.process()
+            self.checks()
+            self._build = self._build or BuildProcess(self._settings)
             progress(done, total)
 
         return report
 
+    def checks(self) -> ChecksProcess:
+        self._checks = self._checks or ChecksProcess()
+        return self._checks
+
+    def build(self) -> None:
+        if self._build:
+            self._build.build()
+        else:
+            build_models(self._settings)
+
     def close(self) -> None:
-        if self._process:
-            self._process.close()
+        for process in (self._checks, self._build):
+            if process:
+                process.close()

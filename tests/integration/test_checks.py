@@ -182,11 +182,11 @@ def test_a_check_that_cannot_be_made_fails_and_does_not_stop_the_others(
     loaded = load(duckdb_settings, [1])
     suites = {
         "claude_code_messages": [
-            gxe.ExpectColumnValuesToNotBeNull(column="no_such_column"),  # type: ignore[attr-defined]
-            gxe.ExpectColumnValuesToNotBeNull(column="message_id"),  # type: ignore[attr-defined]
+            gxe.ExpectColumnValuesToNotBeNull(column="no_such_column"),
+            gxe.ExpectColumnValuesToNotBeNull(column="message_id"),
         ],
-        "no_such_table": [gxe.ExpectTableRowCountToBeBetween(min_value=1)],  # type: ignore[attr-defined]
-        "loads": [gxe.ExpectTableRowCountToBeBetween(min_value=1)],  # type: ignore[attr-defined]
+        "no_such_table": [gxe.ExpectTableRowCountToBeBetween(min_value=1)],
+        "loads": [gxe.ExpectTableRowCountToBeBetween(min_value=1)],
     }
     monkeypatch.setattr(checks, "suites", lambda source: suites)
 
@@ -209,8 +209,8 @@ def test_an_observed_value_that_is_a_text_is_not_kept(duckdb_settings, monkeypat
 
     loaded = load(duckdb_settings, [1])
     suite = [
-        gxe.ExpectColumnMostCommonValueToBeInSet(column="model", value_set=["x"]),  # type: ignore[attr-defined]
-        gxe.ExpectColumnDistinctValuesToBeInSet(column="model", value_set=["x"]),  # type: ignore[attr-defined]
+        gxe.ExpectColumnMostCommonValueToBeInSet(column="model", value_set=["x"]),
+        gxe.ExpectColumnDistinctValuesToBeInSet(column="model", value_set=["x"]),
     ]
     monkeypatch.setattr(checks, "suites", lambda source: {"claude_code_messages": suite})
 

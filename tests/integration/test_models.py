@@ -520,7 +520,7 @@ def test_every_public_model_promises_its_columns_and_tests_its_key(histories, mo
         node["attached_node"]
         for node in histories.manifest["nodes"].values()
         if node["resource_type"] == "test"
-        and (node.get("test_metadata") or {}).get("name") in ("unique", "unique_combination")
+        and (node.get("test_metadata") or {}).get("name") == "is_key"
     }
     for unique_id, model in models.items():
         if model["access"] == "public":

@@ -12,9 +12,7 @@ answer, tool input, result or path leaves this package: see README.md for what d
 
 import getpass
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,15 +22,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dlt_pipelines.config import expand_path
 from dlt_pipelines.errors import MindweaveError
-from dlt_pipelines.jsonl_files import Bookmark, JsonlFile, read_lines, unread_part
-from dlt_pipelines.plugin import LoadContext, RowCounts, SourcePlugin
+from dlt_pipelines.jsonl_files import Bookmark, JsonlFile, LineBatch, read_lines, unread_part
+from dlt_pipelines.plugin import LoadContext, SourcePlugin
 from dlt_pipelines.sources.claude_code import transform
 
 if TYPE_CHECKING:
     from dlt.extract import DltResource
 
-LINES_PER_FILE = 400_000
-BATCHES_AT_ONCE = 2
+LINES_PER_FILE = 150_000
 
 
 class TranscriptRoot(BaseModel):
@@ -94,21 +91,10 @@ class ClaudeCodePlugin(SourcePlugin[ClaudeCodeConfig]):
         lines = transform.TranscriptLines(
             context, self._describe(files, roots), self.config.keep_project_name
         )
-        under_way: deque[Future[RowCounts]] = deque()
-        collected = 0
-        with ThreadPoolExecutor(BATCHES_AT_ONCE) as pool:
-            for batch in read_lines(files, context.key.secret):
-                under_way.append(pool.submit(lines.add, batch))
-                collected += batch.lines.num_rows
-                is_full = collected >= LINES_PER_FILE
-                while len(under_way) > (0 if is_full else BATCHES_AT_ONCE):
-                    counts.add(under_way.popleft().result())
-                    context.progress(counts.bytes_read, total)
-                if is_full:
-                    lines.flush()
-                    collected = 0
-            for future in under_way:
-                counts.add(future.result())
+        batches = read_lines(files, context.key.secret)
+        for first in batches:
+            counts.add(lines.add(_part(first, batches)))
+            context.progress(counts.bytes_read, total)
         counts.add(lines.finish(files))
         # no file was touched where there are only last lines that are still being written
         return lines.resources() if counts.files_read else []
@@ -158,6 +144,15 @@ class ClaudeCodePlugin(SourcePlugin[ClaudeCodeConfig]):
                 "or set CLAUDE_CONFIG_DIR"
             )
         return list(files.values()), owners
+
+
+def _part(first: LineBatch, more: Iterator[LineBatch]) -> Iterator[LineBatch]:
+    """Yield batches until there are enough lines for a file."""
+    yield first
+    lines = first.lines.num_rows
+    while lines < LINES_PER_FILE and (batch := next(more, None)):
+        yield batch
+        lines += batch.lines.num_rows
 
 
 def default_roots() -> list[Path]:

@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
 from dlt_pipelines.destinations import explain_duckdb
@@ -22,7 +21,7 @@ from dlt_pipelines.sources.claude_code import tables
 if TYPE_CHECKING:
     from dlt.extract import DltResource
 
-# Counts are JSON and not text, so that a text like "5 7" keeps its quotes and is told from a number.
+# Counts are JSON and not text, so that a text like "5 7" keeps its quotes and is no number.
 MESSAGE = """{
     "id": "VARCHAR", "model": "VARCHAR",
     "content": [{
@@ -85,30 +84,25 @@ QUANTITIES = {
 
 KNOWN_TYPES_SQL = ", ".join(f"'{name}'" for name in KNOWN_RECORD_TYPES)
 
-# A line is parsed once. Most lines of a batch are objects, as their first and last character tell;
-# where one of these is broken all the same, the batch is parsed again, each line checked first.
-TRUST = "looks_like_object then line when json_valid(line)"
-VERIFY = "json_valid(line)"
-
 # Text cut in the middle of an emoji leaves half a surrogate pair, which JSON parsers refuse. The
 # half character is content, which does not land, so the line can be read without it. Other escapes
 # are matched to be kept: the second backslash of an escaped one starts nothing.
 HALF_CHARACTER = r"(\\[^u])|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 REPAIRED = rf"regexp_replace(line, '{HALF_CHARACTER}', '\1', 'g')"
 
-# Every line of a batch: an answer with its usage, results of tools, or just a type. `problem` says
-# why a line cannot be used.
-BATCH = """
-create or replace temp table batch as
+# Every line: an answer with its usage, results of tools, or just a type. `problem` says why a line
+# cannot be used, and only such a line is kept, for its fingerprint.
+RECORDS = """
+create table records as
 with
 
 readable as (
     select
-        place,
         file_index,
         line_number,
+        line,
         case
-            when {is_json} then line
+            when json_valid(line) then line
             when line like '%\\ud%' or line like '%\\uD%'
                 then case when json_valid({repaired}) then {repaired} end
         end as json_line
@@ -141,9 +135,10 @@ unwrapped as (
 
 typed as (
     select
-        place,
         file_index,
         line_number,
+        line,
+        json_line,
         -- what the client wrote itself was never sent to a model, so never billed
         (is_wrapped or coalesce(record.type = 'assistant', false))
         and message.model is distinct from '<synthetic>'
@@ -178,35 +173,45 @@ typed as (
             )
         end as tool_results
     from unwrapped
+),
+
+judged as (
+    select
+        *,
+        case
+            when is_no_object and trim(line, ' \t\r\n') = '' then null
+            when json_line is null then 'the line is not valid JSON'
+            when is_no_object then 'the line is not a JSON object'
+            when record_type is null then 'the record has no type'
+            when not is_answer then null
+            when usage is null then 'the answer has no usage'
+            when observed_at is null then 'the timestamp is missing or is not a time'
+            when not has_time then 'the timestamp is out of range'
+            when usage.input_tokens is null or usage.output_tokens is null
+                then 'the usage has no input_tokens or no output_tokens'
+            when not regexp_full_match(
+                concat_ws(' ', {quantities}), '[0-9]{{1,12}}( [0-9]{{1,12}})*'
+            )
+                then 'a token count is not a whole number'
+            when cost_text is not null and try_cast(cost_text as decimal(38, 15)) is null
+                then 'costUSD is not an amount'
+            when length(concat({texts})) > 1000 or regexp_matches(concat({texts}), '[[:cntrl:]]')
+                then 'an id or a name is not plain text'
+        end as problem
+    from typed
 )
 
 select
-    *,
-    case
-        when is_no_object then 'the line is not a JSON object'
-        when record_type is null then 'the record has no type'
-        when not is_answer then null
-        when usage is null then 'the answer has no usage'
-        when observed_at is null then 'the timestamp is missing or is not a time'
-        when not has_time then 'the timestamp is out of range'
-        when usage.input_tokens is null or usage.output_tokens is null
-            then 'the usage has no input_tokens or no output_tokens'
-        when not regexp_full_match(concat_ws(' ', {quantities}), '[0-9]{{1,12}}( [0-9]{{1,12}})*')
-            then 'a token count is not a whole number'
-        when cost_text is not null and try_cast(cost_text as decimal(38, 15)) is null
-            then 'costUSD is not an amount'
-        when length(concat({texts})) > 1000 or regexp_matches(concat({texts}), '[[:cntrl:]]')
-            then 'an id or a name is not plain text'
-    end as problem
-from typed
-"""
-
-# What is kept of it until a file is written.
-KEPT = """
-select * exclude (place, is_no_object, record_type, has_time, problem)
-from batch
-where problem is null and (is_answer or len(tool_results) > 0)
-"""
+    * exclude (line, json_line, is_no_object, has_time, is_answer),
+    case when problem is not null then line end as refused_line,
+    is_answer and problem is null as is_answer,
+    problem is null and (is_answer or len(tool_results) > 0) as is_loaded
+from judged
+""".format(
+    repaired=REPAIRED,
+    quantities=", ".join(QUANTITIES.values()),
+    texts="record_uuid, session_id, request_id, message_id, model",
+)
 
 # a type is a word; anything else could be content
 RECORD_TYPES = f"""
@@ -218,12 +223,10 @@ select
         else 'other'
     end as record_type,
     count(*) as record_count
-from batch
+from records
 where record_type is not null
 group by all
 """
-
-REFUSED = "select place, problem from batch where problem is not null"
 
 BROKEN_LINES = f"""
 insert into quarantine by name
@@ -231,15 +234,14 @@ select
     $load_id as load_id,
     'claude_code' as source,
     files.location,
-    broken.line_number,
-    case when json_valid(broken.line) then broken.problem else 'the line is not valid JSON' end
-        as reason,
-    {fingerprint_sql("line", "broken.line")} as row_fingerprint,
-    strlen(rtrim(broken.line, chr(10))) as row_bytes,
+    records.line_number,
+    records.problem as reason,
+    {fingerprint_sql("line", "records.refused_line")} as row_fingerprint,
+    strlen(rtrim(records.refused_line, chr(10))) as row_bytes,
     cast(now() as timestamp) as quarantined_at
-from broken
-inner join files on broken.file_index = files.file_index
-where trim(broken.line, ' \t\r\n') != ''
+from records
+inner join files on records.file_index = files.file_index
+where records.problem is not null
 """
 
 UNDECODABLE_LINES = f"""
@@ -340,7 +342,7 @@ blocks as (
         unnest(range(1, len(tool_results) + 1)) as block_index,
         tool_results[block_index] as block
     from records
-    where len(tool_results) > 0
+    where is_loaded and len(tool_results) > 0
 )
 
 select
@@ -387,13 +389,14 @@ select
 """
 
 PROBLEMS = """
-insert into quarantine by name
 select
     $load_id as load_id,
     'claude_code' as source,
     files.location,
     problems.line_number,
     problems.reason,
+    null as row_fingerprint,
+    null as row_bytes,
     cast(now() as timestamp) as quarantined_at
 from (
     select unnest(
@@ -407,12 +410,14 @@ inner join files on problems.file_index = files.file_index
 """
 
 
-class TranscriptLines:
-    """Turns batches of lines into files of the raw tables.
+LINES_PER_SLICE = 8192
+LINES_SCHEMA = pa.schema(
+    {"file_index": pa.int32(), "line_number": pa.int64(), "line": pa.large_string()}
+)
 
-    Batches may be added by several threads at once: each works on a connection of its own, and
-    only the tables that collect are shared.
-    """
+
+class TranscriptLines:
+    """Turns lines into files of the raw tables, part by part."""
 
     def __init__(self, context: LoadContext, files: pa.Table, keep_project_name: bool) -> None:
         """Take ``files``: file_index, file_id, location, user_id, team_id."""
@@ -427,62 +432,49 @@ class TranscriptLines:
             table.name: LandingTable(table, context.landing, context.bulk_format)
             for table in (*tables.ALL, QUARANTINE)
         }
-        self._connection = duckdb.connect(
-            config={"autoinstall_known_extensions": False, "threads": 1}
-        )
+        self._connection = duckdb.connect(config={"autoinstall_known_extensions": False})
         # content must not spill to the disk, and a time without a zone is UTC
         self._connection.execute("set temp_directory = ''; set timezone = 'UTC'")
+        self._connection.execute("set preserve_insertion_order = false")
         self._connection.register("described_files", files)
         self._connection.execute("create table files as select * from described_files")
         self._connection.execute(QUARANTINE.create_sql())
         self._connection.execute(
             "create table record_type_counts (record_type varchar, record_count bigint)"
         )
-        with closing(self._connection.cursor()) as connection:
-            connection.register("lines", LineBatch.nothing().lines.append_column("place", [[]]))
-            self._run(_batch_sql(VERIFY), connection)
-            self._run(f"create table records as {KEPT}", connection)
 
-    def add(self, batch: LineBatch) -> RowCounts:
-        """Add one batch and return what it held.
+    def add(self, batches: Iterator[LineBatch]) -> RowCounts:
+        """Write one part, which must fit in memory once it is typed; return what it held.
 
         Raises MindweaveError without DuckDB's own words, which may quote what it read.
         """
-        with _unquoted(), closing(self._connection.cursor()) as connection:
-            place = pa.array(np.arange(batch.lines.num_rows))
-            lines = batch.lines.append_column("place", place)
-            connection.register("lines", lines)
-            try:
-                self._run(_batch_sql(TRUST), connection)
-            except duckdb.InvalidInputException:
-                self._run(_batch_sql(VERIFY), connection)
-            loaded = self._run(f"insert into records {KEPT}", connection)
-            self._run(RECORD_TYPES, connection)
-            quarantined = 0
-            refused = connection.execute(REFUSED).to_arrow_table()
-            if refused.num_rows:
-                broken = lines.take(refused["place"]).append_column("problem", refused["problem"])
-                connection.register("broken", broken)
-                quarantined += self._run(BROKEN_LINES, connection)
-            if batch.undecodable.num_rows:
-                connection.register("undecodable", batch.undecodable)
-                quarantined += self._run(UNDECODABLE_LINES, connection)
-        read = batch.lines.num_rows + batch.undecodable.num_rows
-        return RowCounts(
-            rows_read=read,
-            rows_loaded=loaded,
-            rows_quarantined=quarantined,
-            rows_ignored=read - loaded - quarantined,
-            bytes_read=batch.bytes_read,
-        )
+        undecodable: list[pa.Table] = []
+        counts = RowCounts()
 
-    def flush(self) -> None:
-        """Write what was collected, so that memory does not grow with what is read."""
+        def slices() -> Iterator[pa.RecordBatch]:
+            for batch in batches:
+                counts.bytes_read += batch.bytes_read
+                undecodable.append(batch.undecodable)
+                # small enough for DuckDB's threads to share a batch
+                yield from batch.lines.to_batches(max_chunksize=LINES_PER_SLICE)
+
         with _unquoted():
+            lines = pa.RecordBatchReader.from_batches(LINES_SCHEMA, slices())
+            self._connection.register("lines", lines)
+            self._run(RECORDS)
+            counts.rows_quarantined += self._run(BROKEN_LINES)
+            self._connection.register("undecodable", pa.concat_tables(undecodable))
+            undecodable_lines = self._run(UNDECODABLE_LINES)
+            counts.rows_quarantined += undecodable_lines
+            counts.rows_read = self._run("select count(*) from records") + undecodable_lines
+            counts.rows_loaded = self._run("select count(*) from records where is_loaded")
+            self._run(RECORD_TYPES)
             for name, query in LANDED.items():
                 self._landing[name].write(self._connection, query, self._parameters)
-            self._run("truncate records")
+            self._run("drop table records")
             self._run("truncate quarantine")
+        counts.rows_ignored = counts.rows_read - counts.rows_loaded - counts.rows_quarantined
+        return counts
 
     def finish(self, files: Sequence[JsonlFile]) -> RowCounts:
         """Write the rest, and what is known once every line is read: bookmarks, record types."""
@@ -494,9 +486,11 @@ class TranscriptLines:
             for line_number, reason in file.problems
         ]
         self._parameters |= {"bookmarks": json.dumps(bookmarks), "problems": json.dumps(problems)}
-        self._run(PROBLEMS)
-        self.flush()
-        for table, query in ((tables.FILES, BOOKMARKS), (tables.RECORD_TYPES, RECORD_TYPE_TOTALS)):
+        for table, query in (
+            (QUARANTINE, PROBLEMS),
+            (tables.FILES, BOOKMARKS),
+            (tables.RECORD_TYPES, RECORD_TYPE_TOTALS),
+        ):
             self._landing[table.name].write(self._connection, query, self._parameters)
         self._connection.close()
         return RowCounts(
@@ -507,15 +501,8 @@ class TranscriptLines:
         """Return the dlt resources that hand over what was written."""
         return [table.resource() for table in self._landing.values()]
 
-    def _run(self, statement: str, connection: duckdb.DuckDBPyConnection | None = None) -> int:
-        return run_statement(connection or self._connection, statement, self._parameters)
-
-
-def _batch_sql(is_json: str) -> str:
-    texts = "record_uuid, session_id, request_id, message_id, model"
-    return BATCH.format(
-        is_json=is_json, repaired=REPAIRED, quantities=", ".join(QUANTITIES.values()), texts=texts
-    )
+    def _run(self, statement: str) -> int:
+        return run_statement(self._connection, statement, self._parameters)
 
 
 @contextmanager

@@ -1,7 +1,0 @@
-{#- Fails on rows that share the same values of `columns`. -#}
-{% test unique_combination(model, columns) %}
-select {{ columns | join(', ') }}
-from {{ model }}
-group by {{ columns | join(', ') }}
-having count(*) > 1
-{% endtest %}
