@@ -110,6 +110,8 @@ class Warehouse:
         Raises MissingRelationError where a table or schema is not there yet, and another
         MindweaveError where the warehouse cannot be reached.
         """
+        if not self.exists():
+            raise MissingRelationError(f"there is no warehouse {self.label} yet")
         if self.engine == "duckdb":
             with self._duckdb() as connection:
                 try:
@@ -170,6 +172,11 @@ class Warehouse:
             raise UnreachableError(
                 f"cannot reach {self.label}: {str(error).strip().splitlines()[0]}; "
                 "check MINDWEAVE_WAREHOUSE"
+            ) from None
+        except psycopg2.ProgrammingError:  # its text quotes the URL, password included
+            raise UsageError(
+                "MINDWEAVE_WAREHOUSE is no URL of a PostgreSQL database: use "
+                "postgresql://user:password@host/database"
             ) from None
 
 

@@ -122,8 +122,6 @@ class _Job:
         os.environ |= DLT_ENVIRONMENT
 
     def read_raw(self, sql: str) -> pa.Table | None:
-        if not self.warehouse.exists():
-            return None
         try:
             return self.warehouse.query(sql.format(raw=self.settings.raw_schema))
         except MissingRelationError:

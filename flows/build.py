@@ -45,8 +45,6 @@ def current_state(settings: Settings) -> BuildState:
         f"nothing is loaded for customer {settings.customer} in {warehouse.label}: "
         "run `mindweave load` first"
     )
-    if not warehouse.exists():
-        raise nothing
     try:
         loads = warehouse.query(
             "select count(*) as packages, max(inserted_at) as newest "

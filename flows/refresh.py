@@ -62,8 +62,8 @@ def refresh(customer: str) -> None:
             source for source, state in zip(sources, states, strict=True) if state.is_failed()
         ]
         results: list[LoadResult] = [state.result() for state in states if state.is_completed()]
-        new_loads = [(result.source, result.load_id) for result in results if result.load_id]
-        failed_checks = check(customer, new_loads) if new_loads else 0
+        unchecked = steps.unchecked_loads(settings) if results else []
+        failed_checks = check(customer, unchecked) if unchecked else 0
         if results and steps.needs_build(settings):
             build(customer)
             get_run_logger().info("site: %s", publish(customer))

@@ -9,13 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from dlt_pipelines.config import Settings, configured_sources
-from dlt_pipelines.destinations import Warehouse
+from dlt_pipelines.destinations import MissingRelationError, Warehouse
 from dlt_pipelines.errors import MindweaveError
+from dlt_pipelines.expectations import has_suites
 from dlt_pipelines.load import LoadResult, load_source
 from flows.build import Builder, BuildProcess, current_state, last_state
 from flows.checks import CheckResult, ChecksProcess, record_results
 
 Progress = Callable[[int, int], None]
+
+UNCHECKED_LOADS = """
+select distinct
+    loads.source,
+    loads.load_id
+from {raw}.loads as loads
+inner join {raw}._dlt_loads as packages
+    on loads._dlt_load_id = packages.load_id and packages.status = 0
+where loads.load_id not in (select checked.load_id from {raw}.expectation_results as checked)
+"""
 
 
 @dataclass
@@ -24,11 +35,6 @@ class LoadOutcome:
 
     results: list[LoadResult] = field(default_factory=list)
     failures: dict[str, MindweaveError] = field(default_factory=dict)
-
-    @property
-    def new_loads(self) -> list[tuple[str, str]]:
-        """Source and load id of each load that found something new."""
-        return [(result.source, result.load_id) for result in self.results if result.load_id]
 
 
 def load_sources(
@@ -45,6 +51,16 @@ def load_sources(
         except MindweaveError as error:
             outcome.failures[source] = error
     return outcome
+
+
+def unchecked_loads(settings: Settings) -> list[tuple[str, str]]:
+    """Return source and load id of what landed and was not checked: now, or before a kill."""
+    warehouse = Warehouse(settings.warehouse_url)
+    try:
+        rows = warehouse.query(UNCHECKED_LOADS.format(raw=settings.raw_schema)).to_pylist()
+    except MissingRelationError:
+        return []
+    return [(row["source"], row["load_id"]) for row in rows if has_suites(row["source"])]
 
 
 def check_loads(
@@ -111,8 +127,8 @@ def load_check_build(
         outcome = RunOutcome(
             load_sources(settings, sources, overrides, helpers.started_by(progress))
         )
-        if outcome.load.new_loads:
-            outcome.checks = check_loads(settings, outcome.load.new_loads, helpers.checks())
+        if outcome.load.results and (unchecked := unchecked_loads(settings)):
+            outcome.checks = check_loads(settings, unchecked, helpers.checks())
         if outcome.load.results and needs_build(settings):
             helpers.build()
             outcome.was_built = True
