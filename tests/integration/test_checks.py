@@ -103,7 +103,7 @@ def test_broken_rows_fail_the_checks_of_their_own_load(settings, tmp_path, monke
         f"update {messages} set input_tokens = 20000000, service_tier = '{CANARY}', "
         "ephemeral_5m_input_tokens = 4200, model = null, message_id = null, request_id = null, "
         "observed_at = observed_at + interval '3 days' "
-        f"where load_id = '{bad[1]}' and record_uuid = 'uuid-4'",
+        f"where load_id = '{bad[1]}' and message_id = 'msg_4'",
     )
     execute(
         settings,
