@@ -30,6 +30,7 @@ POSTGRES_ARROW_TYPES = {
     701: pa.float64(),
     1082: pa.date32(),
     1114: pa.timestamp("us"),
+    1184: pa.timestamp("us", tz="UTC"),
     1700: pa.decimal128(38, 15),
 }
 

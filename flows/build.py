@@ -9,7 +9,6 @@ something to load, and gives the order once the rows have landed.
 import hashlib
 import json
 import os
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from dlt_pipelines.config import PROJECT_DIR, Settings, read_settings
 from dlt_pipelines.destinations import MissingRelationError, Warehouse
 from dlt_pipelines.errors import MindweaveError
+from flows.ready_process import ReadyProcess, answers
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -150,46 +150,29 @@ class Builder:
             DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
 
 
-class BuildProcess:
-    """A process that gets ready to build: asked once, or closed unasked."""
+class BuildProcess(ReadyProcess):
+    """The process that gets ready to build."""
 
     def __init__(self, settings: Settings) -> None:
         """Start to import dbt and to read the project."""
-        variables = {
-            "MINDWEAVE_HOME": str(settings.home),
-            "MINDWEAVE_WAREHOUSE": settings.warehouse_url,
-            "MINDWEAVE_CUSTOMER": settings.customer,
-        }
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "flows.build"],
-            cwd=PROJECT_DIR,
-            env=os.environ | variables,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
+        super().__init__(
+            "flows.build",
+            {
+                "MINDWEAVE_HOME": str(settings.home),
+                "MINDWEAVE_WAREHOUSE": settings.warehouse_url,
+                "MINDWEAVE_CUSTOMER": settings.customer,
+            },
         )
 
     def build(self) -> None:
         """Build and test every model; raise MindweaveError as `Builder.build` does."""
-        try:
-            output, _ = self._process.communicate("build\n")
-        finally:
-            self.close()
+        output = self.ask("build")
         if not output:
             raise MindweaveError(
-                f"building ended with {self._process.returncode}: `mindweave build` may say why"
+                f"building ended with {self.status}: `mindweave build` may say why"
             )
         if error := json.loads(output)["error"]:
             raise MindweaveError(error)
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe:
-                pipe.close()
 
 
 def _state_path(settings: Settings) -> Path:
@@ -211,9 +194,7 @@ def _fingerprint(places: list[str] | tuple[str, ...]) -> str:
 
 def main() -> None:
     """Read the project, then build when a line comes; end quietly where none does."""
-    # what libraries print is not the answer
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    channel = answers()
     builder = Builder(read_settings())
     error = None
     try:
@@ -223,7 +204,7 @@ def main() -> None:
         builder.build()
     except MindweaveError as failure:
         error = str(failure)
-    print(json.dumps({"error": error}), file=answers, flush=True)
+    print(json.dumps({"error": error}), file=channel, flush=True)
     os._exit(0)  # to take down all that was imported lasts, and somebody waits
 
 

@@ -18,17 +18,17 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from dlt_pipelines.config import PROJECT_DIR, Settings
+from dlt_pipelines.config import Settings
 from dlt_pipelines.destinations import Warehouse
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.expectations import has_suites, suites
 from dlt_pipelines.landing import EXPECTATION_RESULTS
 from dlt_pipelines.load import load_rows
+from flows.ready_process import ReadyProcess, answers
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
@@ -69,33 +69,13 @@ class CheckResult:
         return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 
-class ChecksProcess:
-    """The process that checks: started at once, asked once, or closed unasked."""
+class ChecksProcess(ReadyProcess):
+    """The process that checks what landed."""
 
     def __init__(self, time_limit_seconds: float = TIME_LIMIT_SECONDS) -> None:
         """Start to import Great Expectations."""
+        super().__init__("flows.checks")
         self._limit = time_limit_seconds
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "flows.checks"],
-            cwd=PROJECT_DIR,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def __enter__(self) -> Self:
-        """Return itself, to be closed at the end of the block."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
     def run(
         self, warehouse_url: str, raw_schema: str, loads: Sequence[tuple[str, str]]
@@ -110,24 +90,21 @@ class ChecksProcess:
             self.close()
             return []
         warehouse = Warehouse(warehouse_url)
-        # by stdin, since everybody on the machine can read a password among the arguments
         request = {
             "warehouse_url": str(warehouse.path) if warehouse.engine == "duckdb" else warehouse_url,
             "raw_schema": raw_schema,
             "loads": loads,
         }
         try:
-            output, _ = self._process.communicate(json.dumps(request) + "\n", self._limit)
+            output = self.ask(json.dumps(request), self._limit)
         except subprocess.TimeoutExpired:
             raise MindweaveError(
                 f"checking what landed took over {self._limit:.0f} s and was stopped: the rows "
                 "are loaded, but not checked"
             ) from None
-        finally:
-            self.close()
-        if self._process.returncode != 0 or not output:
+        if not output:
             raise MindweaveError(
-                f"checking what landed ended with {self._process.returncode}: the rows are "
+                f"checking what landed ended with {self.status}: the rows are "
                 "loaded, but not checked; `python -m flows.checks < /dev/null` may say why"
             )
         answer = json.loads(output)
@@ -137,14 +114,6 @@ class ChecksProcess:
             CheckResult(**row | {"checked_at": datetime.fromisoformat(row["checked_at"])})
             for row in answer["results"]
         ]
-
-    def close(self) -> None:
-        """End the process; it has nothing to lose."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe:
-                pipe.close()
 
 
 def record_results(settings: Settings, results: Sequence[CheckResult]) -> None:
@@ -286,9 +255,7 @@ def _keep_duckdb_connections() -> None:
 
 def main() -> None:
     """Answer the one request on standard input; end quietly where there is none."""
-    # what libraries print is not the answer
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    channel = answers()
     _prepare_great_expectations()
     line = sys.stdin.readline()
     if not line:
@@ -309,7 +276,7 @@ def main() -> None:
             "error": f"checking what landed failed ({type(error).__name__}): the rows are loaded, "
             "but not checked"
         }
-    print(json.dumps(answer, default=datetime.isoformat), file=answers, flush=True)
+    print(json.dumps(answer, default=datetime.isoformat), file=channel, flush=True)
     os._exit(0)  # to take down all that was imported lasts a second, and somebody waits
 
 

@@ -23,7 +23,7 @@ def answer(number):
         "requestId": f"req_{number}",
         "timestamp": called_at.isoformat(),
         "sessionId": "session-1",
-        "cwd": "/work/shop",
+        "cwd": "/home/dana/shop",
         "version": "2.1.240",
         "message": {
             "id": f"msg_{number}",
