@@ -169,12 +169,10 @@ class History:
     priced_at: dict[str, dict[str, datetime]] = field(default_factory=dict)
 
     def dbt(self, stage: str, *arguments: str) -> None:
-        dbt(self.settings, *arguments)
-        self.remember(stage)
+        self.remember(stage, dbt(self.settings, *arguments))
 
-    def remember(self, stage: str) -> None:
-        folder = self.settings.home / "dbt"
-        manifest = json.loads(next(folder.glob("*/manifest.json")).read_text("utf-8"))
+    def remember(self, stage: str, target: Path) -> None:
+        manifest = json.loads((target / "manifest.json").read_text("utf-8"))
         self.marts[stage] = read_marts(self.settings, public_marts(manifest))
         self.priced_at[stage] = priced_at(self.settings)
 
@@ -221,8 +219,8 @@ def histories(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> It
             json.loads((target / "run_results.json").read_text("utf-8"))["results"]
             for target in targets
         ]
-        for history in histories:
-            history.remember("first")
+        for history, target in zip(histories, targets, strict=True):
+            history.remember("first", target)
             history.loads["again"] = load(history.settings, folder)
         list(both.map(lambda one: one.dbt("again", "run"), histories))
         write_late(folder)
