@@ -44,9 +44,23 @@ class RawTable:
         columns = ", ".join(f"{name} {DUCKDB_TYPES[kind]}" for name, kind in self.columns.items())
         return f"create table {self.name} ({columns})"
 
-    def hints(self) -> dict[str, Any]:
-        """Return dlt's column hints."""
-        return {name: {"name": name, **COLUMN_HINTS[kind]} for name, kind in self.columns.items()}
+    def adapt(self, resource: "DltResource") -> "DltResource":
+        """Give the resource this table's columns; ClickHouse sorts by load, as later steps ask."""
+        columns: Any = {
+            name: {"name": name, **COLUMN_HINTS[kind]} for name, kind in self.columns.items()
+        }
+        return resource.apply_hints(
+            columns=columns,
+            additional_table_hints={
+                "x-clickhouse-sort": ["load_id"],
+                "x-clickhouse-settings": {
+                    # dlt writes files anew whose columns it holds to be never null
+                    "allow_nullable_key": True,
+                    # a file that a killed load wrote, and the next run writes again, counts once
+                    "non_replicated_deduplication_window": 1000,
+                },
+            },
+        )
 
 
 QUARANTINE = RawTable(
@@ -128,11 +142,8 @@ class LandingTable:
             for path, rows in self.parts:
                 yield dlt.mark.with_file_import(str(path), self.file_format, rows)
 
-        return dlt.resource(
-            parts,
-            name=self.table.name,
-            columns=self.table.hints(),
-            write_disposition="append",
+        return self.table.adapt(
+            dlt.resource(parts, name=self.table.name, write_disposition="append")
         )
 
 

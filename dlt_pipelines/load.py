@@ -19,7 +19,8 @@ import duckdb
 import pyarrow as pa
 
 from dlt_pipelines.config import Settings, source_configuration, validated
-from dlt_pipelines.destinations import MissingRelationError, Warehouse, disk_full, explain_duckdb
+from dlt_pipelines.destinations import MissingRelationError, Warehouse, disk_full, warehouse_at
+from dlt_pipelines.duckdb_warehouse import explain_duckdb
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.landing import EXPECTATION_RESULTS, LOADS, RawTable
 from dlt_pipelines.plugin import LoadContext, RowCounts, find_plugin
@@ -64,7 +65,7 @@ def load_source(
     plugin_class = find_plugin(source)
     values = source_configuration(settings.customer, source) | (overrides or {})
     config = validated(plugin_class.configuration, values, source)
-    warehouse = Warehouse(settings.warehouse_url)
+    warehouse = warehouse_at(settings.warehouse_url)
     job = _Job(settings, warehouse, source)
     job.finish_pending_package()
     landing = settings.home / "landing" / f"{settings.customer}-{source}"
@@ -104,7 +105,7 @@ def load_source(
 
 def load_rows(settings: Settings, name: str, table: RawTable, rows: list[dict[str, Any]]) -> None:
     """Add a few rows that no source brings, as the dlt pipeline ``name``."""
-    job = _Job(settings, Warehouse(settings.warehouse_url), name)
+    job = _Job(settings, warehouse_at(settings.warehouse_url), name)
     job.finish_pending_package()
     with explained(job.folder):
         job.run([_rows(table, rows)])
@@ -142,7 +143,7 @@ class _Job:
             with contextlib.suppress(Exception):
                 pipeline.normalize()
             with explained(self.folder):
-                pipeline.load(raise_on_failed_jobs=True)
+                self.warehouse.load_packages(pipeline)
         finally:
             if pipeline.has_pending_data:
                 pipeline.abort_packages()
@@ -151,8 +152,11 @@ class _Job:
         pipeline = self.pipeline()
         import dlt
 
+        self.warehouse.create_schema(self.settings.raw_schema)
         source = dlt.source(lambda: resources, name=self.source)()
-        pipeline.run(source, loader_file_format=self.warehouse.bulk_format)
+        pipeline.extract(source, loader_file_format=self.warehouse.bulk_format)
+        pipeline.normalize()
+        self.warehouse.load_packages(pipeline)
 
     def pipeline(self) -> "dlt.Pipeline":
         import dlt
@@ -160,23 +164,23 @@ class _Job:
         return dlt.pipeline(
             pipeline_name=self.name,
             pipelines_dir=str(self.folder),
-            destination=self.warehouse.dlt_destination(),
-            dataset_name=self.settings.raw_schema,
+            destination=self.warehouse.dlt_destination(self.settings.raw_schema),
+            dataset_name=self.warehouse.dataset_name(self.settings.raw_schema),  # type: ignore[arg-type]
         )
 
 
 @contextmanager
-def explained(folder: Path) -> Iterator[None]:
+def explained(folder: Path, work: str = "loading") -> Iterator[None]:
     """Turn what dlt, DuckDB and the disk raise into one line that says what to do."""
     try:
         yield
     except MindweaveError:
         raise
     except Exception as error:
-        raise _explanation(error, folder) from error
+        raise _explanation(error, folder, work) from error
 
 
-def _explanation(error: BaseException, folder: Path) -> MindweaveError:
+def _explanation(error: BaseException, folder: Path, work: str) -> MindweaveError:
     causes = [error]
     while cause := causes[-1].__cause__ or causes[-1].__context__:
         causes.append(cause)
@@ -189,7 +193,7 @@ def _explanation(error: BaseException, folder: Path) -> MindweaveError:
         if isinstance(cause, duckdb.IOException):
             return explain_duckdb(cause, folder)
     return MindweaveError(
-        f"loading failed ({type(causes[-1]).__name__}): {str(causes[-1]).splitlines()[0][:200]}"
+        f"{work} failed ({type(causes[-1]).__name__}): {str(causes[-1]).splitlines()[0][:200]}"
     )
 
 
@@ -217,7 +221,7 @@ def _rows(table: RawTable, rows: list[dict[str, Any]]) -> Any:
         yield dlt.mark.materialize_table_schema()
         yield from rows
 
-    return dlt.resource(items, name=table.name, columns=table.hints(), write_disposition="append")
+    return table.adapt(dlt.resource(items, name=table.name, write_disposition="append"))
 
 
 def _has_entries(folder: Path) -> bool:

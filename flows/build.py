@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlt_pipelines.config import PROJECT_DIR, Settings, read_settings
-from dlt_pipelines.destinations import MissingRelationError, Warehouse
+from dlt_pipelines.destinations import MissingRelationError, warehouse_at
 from dlt_pipelines.errors import MindweaveError
 from flows.ready_process import ReadyProcess, answers
 
@@ -40,7 +40,7 @@ def current_state(settings: Settings) -> BuildState:
 
     Raises MindweaveError where nothing was loaded yet.
     """
-    warehouse = Warehouse(settings.warehouse_url)
+    warehouse = warehouse_at(settings.warehouse_url)
     nothing = MindweaveError(
         f"nothing is loaded for customer {settings.customer} in {warehouse.label}: "
         "run `mindweave load` first"
@@ -73,7 +73,7 @@ class Builder:
     def __init__(self, settings: Settings) -> None:
         """Prepare; import nothing yet."""
         self._settings = settings
-        self._warehouse = Warehouse(settings.warehouse_url)
+        self._warehouse = warehouse_at(settings.warehouse_url)
         self._manifest: Manifest | None = None
 
     def parse(self) -> None:
@@ -176,7 +176,7 @@ class BuildProcess(ReadyProcess):
 
 
 def _state_path(settings: Settings) -> Path:
-    identity = Warehouse(settings.warehouse_url).identity
+    identity = warehouse_at(settings.warehouse_url).identity
     return settings.home / "dbt" / settings.customer / f"built-{identity}.json"
 
 

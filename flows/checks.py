@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from dlt_pipelines.config import Settings
-from dlt_pipelines.destinations import Warehouse
+from dlt_pipelines.destinations import Warehouse, warehouse_at
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.expectations import has_suites, suites
 from dlt_pipelines.landing import EXPECTATION_RESULTS
@@ -32,11 +32,16 @@ from flows.ready_process import ReadyProcess, answers
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
+    from sqlalchemy.engine import Engine
 
 TIME_LIMIT_SECONDS = 15 * 60
 COULD_NOT_BE_CHECKED = "could not be checked"
 
-SQLALCHEMY_URLS = {"duckdb": "duckdb://", "postgres": "postgresql+psycopg2://"}
+SQLALCHEMY_URLS = {
+    "duckdb": "duckdb://",
+    "postgres": "postgresql+psycopg2://",
+    "clickhouse": "clickhousedb://",
+}
 NEW_ROWS = "select * from {raw_schema}.{table_name} where load_id = '{load_id}'"
 COUNTS_ONLY = {"result_format": "BASIC", "partial_unexpected_count": 0}
 
@@ -89,9 +94,9 @@ class ChecksProcess(ReadyProcess):
         if not loads:
             self.close()
             return []
-        warehouse = Warehouse(warehouse_url)
+        warehouse = warehouse_at(warehouse_url)
         request = {
-            "warehouse_url": str(warehouse.path) if warehouse.engine == "duckdb" else warehouse_url,
+            "warehouse_url": warehouse.url,
             "raw_schema": raw_schema,
             "loads": loads,
         }
@@ -145,6 +150,7 @@ def check_loads(
             kwargs={"creator": connect},
         )
         context.data_sources.add_sql(datasource=datasource)
+        _keep_rows_in_the_warehouse(datasource.get_execution_engine().engine, raw_schema)
         for source, load_id in loads:
             for table_name, expectations in suites(source).items():
                 query = NEW_ROWS.format(
@@ -175,6 +181,8 @@ def _check_result(
     if config is None:
         raise MindweaveError(f"an expectation on {table_name} has no configuration")
     unexpected, observed = found.get("unexpected_count"), found.get("observed_value")
+    if "unexpected_count" in found:
+        unexpected = unexpected or 0  # of no rows, a sum is null on some engines
     if isinstance(config.to_domain_obj(), UnexpectedRowsExpectation):
         unexpected, observed = observed, None
     if not found:
@@ -210,27 +218,66 @@ def _connections(warehouse: Warehouse) -> Iterator[Callable[[], Any]]:
     opened: list[Any] = []
 
     def connect() -> Any:
-        if warehouse.engine == "duckdb":
-            from duckdb_engine import ConnectionWrapper
-
-            connection = ConnectionWrapper(
-                duckdb.connect(
-                    warehouse.path, read_only=True, config={"autoinstall_known_extensions": False}
-                )
-            )
-        else:
-            import psycopg2
-
-            connection = psycopg2.connect(warehouse.url)
-            connection.set_session(readonly=True)
-        opened.append(connection)
-        return connection
+        opened.append(_connect_for_reading(warehouse))
+        return opened[-1]
 
     try:
         yield connect
     finally:
         for connection in opened:
             connection.close()
+
+
+def _connect_for_reading(warehouse: Warehouse) -> Any:
+    """Open a DB-API connection, fit for SQLAlchemy, that cannot write."""
+    engine: Any = warehouse
+    if warehouse.engine == "duckdb":
+        from duckdb_engine import ConnectionWrapper
+
+        return ConnectionWrapper(
+            duckdb.connect(
+                engine.path, read_only=True, config={"autoinstall_known_extensions": False}
+            )
+        )
+    if warehouse.engine == "postgres":
+        connection = engine.connect()
+        connection.set_session(readonly=True)
+        return connection
+    from clickhouse_connect import dbapi
+
+    from dlt_pipelines.clickhouse_warehouse import SETTINGS
+
+    settings: dict[str, Any] = SETTINGS | {"readonly": 2}  # 1 would forbid the other settings
+    return dbapi.connect(
+        host=engine.host,
+        port=engine.http_port,
+        username=engine.user,
+        password=engine.password,
+        secure=engine.secure,
+        verify=engine.verify,
+        ca_cert=engine.ca_cert,
+        autogenerate_session_id=False,
+        **settings,
+    )
+
+
+def _keep_rows_in_the_warehouse(engine: "Engine", raw_schema: str) -> None:
+    """Let Great Expectations learn a batch's columns from one row.
+
+    For their names it runs the query of the batch, and PostgreSQL's and ClickHouse's drivers hold
+    all rows of a result in memory.
+    """
+    from sqlalchemy import event
+
+    all_rows = f"select * from {raw_schema}."
+
+    def limit(
+        connection: object, cursor: object, statement: str, parameters: object, *_: object
+    ) -> tuple[str, object]:
+        is_batch = statement.startswith(all_rows)
+        return f"{statement} limit 1" if is_batch else statement, parameters
+
+    event.listen(engine, "before_cursor_execute", limit, retval=True)
 
 
 def _prepare_great_expectations() -> None:
@@ -264,7 +311,7 @@ def main() -> None:
     answer: dict[str, Any]
     try:
         results = check_loads(
-            Warehouse(request["warehouse_url"]), request["raw_schema"], request["loads"]
+            warehouse_at(request["warehouse_url"]), request["raw_schema"], request["loads"]
         )
         answer = {"results": [asdict(result) for result in results]}
     except MindweaveError as error:

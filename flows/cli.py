@@ -11,7 +11,14 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+)
 
 from dlt_pipelines.config import read_settings
 from dlt_pipelines.errors import MindweaveError, UsageError
@@ -43,6 +50,7 @@ User = Annotated[
     str | None, typer.Option("--user", help="Whose --path it is; kept as a pseudonym only.")
 ]
 Team = Annotated[str | None, typer.Option("--team", help="The team that --path belongs to.")]
+To = Annotated[str, typer.Option("--to", help="The other warehouse, as MINDWEAVE_WAREHOUSE.")]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Exit with 1 where a line or file was quarantined.")
 ]
@@ -141,6 +149,41 @@ def report(customer: Customer = None) -> None:
 
 
 @app.command()
+def copy(to: To, customer: Customer = None) -> None:
+    """Copy all that is loaded to another warehouse, where loading can go on."""
+    from dlt_pipelines.copy_warehouse import copy_raw, settings_of_other
+    from flows.locks import exclusive_run
+
+    settings = read_settings(customer)
+    target = settings_of_other(settings, to)
+    with (
+        exclusive_run(settings),
+        exclusive_run(target),
+        _progress("Copying rows", MofNCompleteColumn()) as progress,
+    ):
+        for table in copy_raw(settings, target, progress):
+            out.print(f"{table.name}: {table.rows:,} rows, {table.copied:,} copied")
+    out.print(
+        "Both hold the same now. Next: set MINDWEAVE_WAREHOUSE to the new one and run "
+        f"`mindweave build --customer {settings.customer}`"
+    )
+
+
+@app.command()
+def compare(to: To, customer: Customer = None) -> None:
+    """Compare every public mart with the same one in another warehouse, row by row."""
+    from dlt_pipelines.copy_warehouse import settings_of_other
+    from flows.compare import compare_marts, public_marts
+
+    settings = read_settings(customer)
+    comparisons = compare_marts(settings, settings_of_other(settings, to), public_marts(settings))
+    for comparison in comparisons:
+        out.print(str(comparison))
+    if differing := sum(not comparison.is_equal for comparison in comparisons):
+        raise MindweaveError(f"{differing} of {len(comparisons)} marts differ")
+
+
+@app.command()
 def sources(name: Annotated[str | None, typer.Argument()] = None) -> None:
     """List the installed sources, or print one's configuration as JSON Schema."""
     from dlt_pipelines.plugin import find_plugin, installed_plugins
@@ -209,13 +252,13 @@ def _overrides(
 
 
 class _progress:  # noqa: N801  # reads as the function it stands for
-    """A bar of bytes on a terminal, nothing in a pipe."""
+    """A bar on a terminal, by default of bytes; nothing in a pipe."""
 
-    def __init__(self) -> None:
+    def __init__(self, title: str = "Loading", count: ProgressColumn | None = None) -> None:
         self._bar = Progress(
-            TextColumn("Loading"),
+            TextColumn(title),
             BarColumn(),
-            DownloadColumn(),
+            count or DownloadColumn(),
             console=err,
             transient=True,
             disable=not err.is_terminal,

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from filelock import FileLock, Timeout
 
 from dlt_pipelines.config import Settings
-from dlt_pipelines.destinations import Warehouse
+from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.errors import MindweaveError
 
 
@@ -17,7 +17,7 @@ def exclusive_run(settings: Settings) -> Iterator[None]:
     A DuckDB file has one writer, so its customers share a lock. A server is locked in the database
     itself, as the other run may be on another machine.
     """
-    warehouse = Warehouse(settings.warehouse_url)
+    warehouse = warehouse_at(settings.warehouse_url)
     busy = MindweaveError(
         f"another run of customer {settings.customer} is writing to {warehouse.label}: "
         "wait until it is done, then run this again"
@@ -25,6 +25,7 @@ def exclusive_run(settings: Settings) -> Iterator[None]:
     scope = warehouse.identity
     if warehouse.engine != "duckdb":
         scope += f"-{settings.customer}"
+    warehouse.check()
     folder = settings.home / "locks"
     try:
         folder.mkdir(parents=True, exist_ok=True)

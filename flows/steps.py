@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dlt_pipelines.config import Settings, configured_sources
-from dlt_pipelines.destinations import MissingRelationError, Warehouse
+from dlt_pipelines.destinations import MissingRelationError, warehouse_at
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.expectations import has_suites
 from dlt_pipelines.load import LoadResult, load_source
@@ -55,7 +55,7 @@ def load_sources(
 
 def unchecked_loads(settings: Settings) -> list[tuple[str, str]]:
     """Return source and load id of what landed and was not checked: now, or before a kill."""
-    warehouse = Warehouse(settings.warehouse_url)
+    warehouse = warehouse_at(settings.warehouse_url)
     try:
         rows = warehouse.query(UNCHECKED_LOADS.format(raw=settings.raw_schema)).to_pylist()
     except MissingRelationError:
@@ -86,9 +86,9 @@ def publish_site(settings: Settings) -> Path:
     """Build the customer's site from its public marts and return where it is."""
     from flows.publish import publish
 
-    return publish(
-        Warehouse(settings.warehouse_url).query, settings.customer, site_folder(settings)
-    )
+    warehouse = warehouse_at(settings.warehouse_url)
+    warehouse.check()
+    return publish(warehouse.query, settings.customer, site_folder(settings))
 
 
 def site_folder(settings: Settings) -> Path:

@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 from dlt_pipelines.config import Settings
-from dlt_pipelines.destinations import Warehouse
+from dlt_pipelines.destinations import warehouse_at
 
 
 def print_summary(settings: Settings, console: Console) -> None:
     """Print cost in total, by model and by team, and what is unpriced or quarantined."""
-    warehouse = Warehouse(settings.warehouse_url)
+    warehouse = warehouse_at(settings.warehouse_url)
 
     def rows(sql: str) -> list[dict[str, Any]]:
         table = warehouse.query(sql.format(marts=settings.marts_schema))

@@ -3,7 +3,8 @@
   that "later than what I have" finds each row once.
 -#}
 {% macro current_run_at() -%}
-    {%- set now = "cast('" ~ run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "' as timestamp)" -%}
+    {%- set now = "cast('" ~ run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "' as "
+        ~ dbt.type_timestamp() ~ ")" -%}
     {%- if is_incremental() -%}
         greatest(
             {{ now }},

@@ -22,3 +22,10 @@
         as {{ type_usd() }}
     )
 {%- endmacro %}
+
+{#- a decimal over a whole number keeps its decimals there, and cuts the rest -#}
+{% macro clickhouse__divide_usd(amount, divisor) -%}
+    cast(
+        cast({{ amount }} as Nullable(Decimal(38, 9))) / nullif({{ divisor }}, 0) as {{ type_usd() }}
+    )
+{%- endmacro %}

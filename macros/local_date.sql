@@ -9,3 +9,7 @@
         as date
     )
 {%- endmacro %}
+
+{% macro clickhouse__local_date(utc_timestamp) -%}
+    toDate({{ utc_timestamp }}, '{{ var("mindweave__time_zone") }}')
+{%- endmacro %}

@@ -10,3 +10,7 @@
 {% macro duckdb__milliseconds_between(start_at, end_at) -%}
     epoch_ms({{ end_at }}) - epoch_ms({{ start_at }})
 {%- endmacro %}
+
+{% macro clickhouse__milliseconds_between(start_at, end_at) -%}
+    dateDiff('millisecond', {{ start_at }}, {{ end_at }})
+{%- endmacro %}

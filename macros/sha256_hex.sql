@@ -10,3 +10,7 @@
 {% macro duckdb__sha256_hex(text) -%}
     sha256({{ text }})
 {%- endmacro %}
+
+{% macro clickhouse__sha256_hex(text) -%}
+    lower(hex(SHA256({{ text }})))
+{%- endmacro %}

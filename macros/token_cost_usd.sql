@@ -5,6 +5,6 @@
 {% macro token_cost_usd(tokens, usd_per_token) -%}
     case
         when {{ tokens }} = 0 then 0
-        else cast({{ tokens }} as numeric(18, 0)) * {{ usd_per_token }}
+        else cast({{ tokens }} as numeric(20, 0)) * {{ usd_per_token }}
     end
 {%- endmacro %}

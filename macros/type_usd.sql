@@ -1,4 +1,4 @@
 {#- The type of money: exact, 15 decimals. Not dispatched, as the marts' contracts pin it. -#}
 {% macro type_usd() -%}
-    numeric(38, 15)
+    {{- "Nullable(Decimal(38, 15))" if target.type == "clickhouse" else "numeric(38, 15)" -}}
 {%- endmacro %}

@@ -19,3 +19,31 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
     """Give a fresh database of its own to one test."""
     with servers.postgres_database(postgres_url) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def clickhouse_url() -> Iterator[str]:
+    """Serve one ClickHouse for the whole session."""
+    with servers.clickhouse() as url:
+        yield url
+
+
+@pytest.fixture
+def clickhouse(clickhouse_url: str) -> Iterator[str]:
+    """Give the ClickHouse to one test; what it made for customers is dropped afterwards."""
+    yield clickhouse_url
+    servers.drop_customer_databases(clickhouse_url)
+
+
+@pytest.fixture(scope="session")
+def clickhouse_cluster_url() -> Iterator[str]:
+    """Serve one ClickHouse cluster of two shards for the whole session."""
+    with servers.clickhouse_cluster() as url:
+        yield url
+
+
+@pytest.fixture
+def clickhouse_cluster(clickhouse_cluster_url: str) -> Iterator[str]:
+    """Give the cluster to one test; what it made for customers is dropped afterwards."""
+    yield clickhouse_cluster_url
+    servers.drop_customer_databases(clickhouse_cluster_url)

@@ -3,8 +3,11 @@
 import copy
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +169,38 @@ def assert_one_line(stderr: str) -> None:
     assert stderr.startswith("mindweave: "), stderr
     assert stderr.count("\n") == 1, stderr
     assert "\x1b" not in stderr
+
+
+class Killed:
+    """A command that is killed, with everything it started, at a moment of its work."""
+
+    def __init__(self, home: Path, *arguments: object, **variables: str) -> None:
+        """Start it."""
+        self._process = subprocess.Popen(
+            [MINDWEAVE, *map(str, arguments)],
+            env=command_environment(home, **variables),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def when(self, is_time: Callable[[], bool]) -> bool:
+        """Kill it once ``is_time``; tell whether it still ran then."""
+        deadline = time.monotonic() + 60
+        while self._process.poll() is None and not is_time():
+            assert time.monotonic() < deadline, "the moment to kill at never came"
+            time.sleep(0.001)
+        was_running = self._process.poll() is None
+        if was_running:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        return was_running
+
+    def after(self, seconds: float) -> bool:
+        """Kill it after some time."""
+        end = time.monotonic() + seconds
+        return self.when(lambda: time.monotonic() > end)
+
+    def when_there_is(self, folder: Path, pattern: str) -> bool:
+        """Kill it once there is such a file."""
+        return self.when(lambda: next(folder.glob(pattern), None) is not None)

@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from dlt_pipelines.destinations import Warehouse
+from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.errors import MindweaveError
 from tests import transcripts
 
@@ -39,7 +39,7 @@ def wait_until_built(home: Path, process: "subprocess.Popen[str]") -> None:
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()[0]
         if (home / "site" / "local.log").exists():  # the last step has begun
-            rows = Warehouse(str(home / "mindweave.duckdb")).query(
+            rows = warehouse_at(str(home / "mindweave.duckdb")).query(
                 "select count(*) as calls from customer_local.mcp_calls"
             )
             assert rows.to_pylist() == [{"calls": 1}]

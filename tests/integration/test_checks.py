@@ -1,12 +1,13 @@
 import json
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import duckdb
 import psycopg2
 import pytest
 
 from dlt_pipelines.config import Settings
-from dlt_pipelines.destinations import Warehouse
+from dlt_pipelines.destinations import MissingRelationError, warehouse_at
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.load import load_source
 from flows import checks
@@ -59,19 +60,37 @@ def load(settings, numbers):
 
 def execute(settings, sql):
     """Run one statement as somebody who writes to the warehouse."""
-    if Warehouse(settings.warehouse_url).engine == "duckdb":
+    warehouse = warehouse_at(settings.warehouse_url)
+    if warehouse.engine == "duckdb":
         with duckdb.connect(settings.warehouse_url) as connection:
             connection.execute(sql)
+    elif warehouse.engine == "clickhouse":
+        warehouse.execute(sql)
+    else:
+        connection = psycopg2.connect(settings.warehouse_url)
+        with connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+        connection.close()
+
+
+def update(settings, table, changes, condition):
+    """Change rows that landed."""
+    table = f"{settings.raw_schema}.{table}"
+    warehouse = warehouse_at(settings.warehouse_url)
+    if warehouse.engine != "clickhouse":
+        execute(settings, f"update {table} set {changes} where {condition}")
         return
-    connection = psycopg2.connect(settings.warehouse_url)
-    with connection, connection.cursor() as cursor:
-        cursor.execute(sql)
-    connection.close()
+    if warehouse.cluster:
+        table += f"_local on cluster {warehouse.cluster}"
+    execute(
+        settings,
+        f"alter table {table} update {changes} where {condition} settings mutations_sync = 2",
+    )
 
 
 def check_here(settings, loads):
     """Check without a process of its own: Great Expectations is imported once for all tests."""
-    return checks.check_loads(Warehouse(settings.warehouse_url), settings.raw_schema, loads)
+    return checks.check_loads(warehouse_at(settings.warehouse_url), settings.raw_schema, loads)
 
 
 @pytest.fixture
@@ -79,11 +98,14 @@ def duckdb_settings(tmp_path):
     return Settings(tmp_path, str(tmp_path / "a $mall warehouse.duckdb"), "local")
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
+ENGINES = ("duckdb", "postgres_database", "clickhouse")
+
+
+@pytest.fixture(params=ENGINES)
 def settings(request, tmp_path, duckdb_settings):
     if request.param == "duckdb":
         return duckdb_settings
-    return Settings(tmp_path, request.getfixturevalue("postgres_database"), "local")
+    return Settings(tmp_path, request.getfixturevalue(request.param), "local")
 
 
 @pytest.fixture
@@ -95,21 +117,25 @@ def great_expectations(monkeypatch):
     monkeypatch.setattr(engine, "_PERSISTED_CONNECTION_DIALECTS", tuple(known))
 
 
+@pytest.mark.parametrize("settings", [*ENGINES, "clickhouse_cluster"], indirect=True)
 def test_broken_rows_fail_the_checks_of_their_own_load(settings, tmp_path, monkeypatch):
     good, bad = load(settings, [1, 2, 3]), load(settings, [4, 5])
-    messages = f"{settings.raw_schema}.claude_code_messages"
-    execute(
+    update(
         settings,
-        f"update {messages} set input_tokens = 20000000, service_tier = '{CANARY}', "
-        "ephemeral_5m_input_tokens = 4200, model = null, message_id = null, request_id = null, "
-        "observed_at = observed_at + interval '3 days' "
-        f"where load_id = '{bad[1]}' and message_id = 'msg_4'",
+        "claude_code_messages",
+        f"input_tokens = 20000000, service_tier = '{CANARY}', ephemeral_5m_input_tokens = 4200, "
+        "model = null, message_id = null, request_id = null, cost_usd = 1000.5, "
+        "observed_at = observed_at + interval '3' day",
+        f"load_id = '{bad[1]}' and message_id = 'msg_4'",
     )
-    execute(
-        settings,
-        f"update {settings.raw_schema}.claude_code_tool_uses set tool_name = 'mcp__{CANARY}' "
-        f"where load_id = '{bad[1]}'",
-    )
+    of_bad = f"load_id = '{bad[1]}'"
+    update(settings, "claude_code_tool_uses", f"tool_name = 'mcp__{CANARY}'", of_bad)
+    update(settings, "claude_code_record_types", "is_known = false", of_bad)
+    update(settings, "loads", "rows_read = rows_read + 1, rows_quarantined = 1", of_bad)
+    update(settings, "loads", "rows_loaded = 1", of_bad)
+    update(settings, "claude_code_files", "consumed_bytes = size_bytes + 1", of_bad)
+    files = f"{settings.raw_schema}.claude_code_files"
+    execute(settings, f"insert into {files} select * from {files} where {of_bad}")
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
@@ -131,15 +157,22 @@ def test_broken_rows_fail_the_checks_of_their_own_load(settings, tmp_path, monke
     in_range, in_set, not_null = (
         f"expect_column_values_to_{rule}" for rule in ("be_between", "be_in_set", "not_be_null")
     )
+    a_at_least_b = "expect_column_pair_values_a_to_be_greater_than_b"
     assert failed == {
         ("messages", "input_tokens", in_range): ("critical", 1),
         ("messages", "observed_at", in_range): ("critical", 1),
         ("messages", "model", not_null): ("critical", 1),
+        ("messages", "cost_usd", in_range): ("warning", 1),
         ("messages", "message_id", not_null): ("warning", 1),
         ("messages", "service_tier", in_set): ("warning", 1),
         ("messages", None, "expect_answers_to_have_their_own_id"): ("warning", 1),
         ("messages", None, "expect_cache_split_within_total"): ("critical", 1),
         ("tool_uses", None, "expect_tool_names_to_name_server_and_tool"): ("critical", 2),
+        ("record_types", "is_known", in_set): ("info", 1),
+        ("files", "file_id", "expect_column_values_to_be_unique"): ("critical", 2),
+        ("files", "size_bytes, consumed_bytes", a_at_least_b): ("critical", 2),
+        ("loads", None, "expect_every_row_to_be_accounted_for"): ("critical", 1),
+        ("loads", None, "expect_few_rows_in_quarantine"): ("warning", 1),
     }
     row_counts = {
         result.load_id: result.observed_value
@@ -148,6 +181,8 @@ def test_broken_rows_fail_the_checks_of_their_own_load(settings, tmp_path, monke
         and result.expectation == "expect_table_row_count_to_be_between"
     }
     assert row_counts == {good[1]: "3", bad[1]: "2"}
+    no_rows = [result for result in results if result.table_name == "claude_code_tool_results"]
+    assert {result.unexpected_count for result in no_rows} == {0}
     assert CANARY not in repr(results)
     assert len({result.checked_at for result in results}) == 1
     assert list(home.iterdir()) == []
@@ -156,7 +191,7 @@ def test_broken_rows_fail_the_checks_of_their_own_load(settings, tmp_path, monke
     checks.record_results(settings, results)
     checks.record_results(settings, results)
     [landed] = (
-        Warehouse(settings.warehouse_url)
+        warehouse_at(settings.warehouse_url)
         .query(
             "select count(*) as row_count, count(distinct check_id) as checks, "
             "count(distinct load_id) as loads, "
@@ -222,10 +257,10 @@ def test_an_observed_value_that_is_a_text_is_not_kept(duckdb_settings, monkeypat
 def test_nothing_stays_open_after_the_checks(settings):
     check_here(settings, [load(settings, [1])])
 
-    execute(settings, "create table written_at_once (x int)")
-    if Warehouse(settings.warehouse_url).engine == "postgres":
+    execute(settings, f"create table {settings.raw_schema}.written_at_once (x int)")
+    if warehouse_at(settings.warehouse_url).engine == "postgres":
         [others] = (
-            Warehouse(settings.warehouse_url)
+            warehouse_at(settings.warehouse_url)
             .query(
                 "select count(*) as n from pg_stat_activity "
                 "where datname = current_database() and pid != pg_backend_pid()"
@@ -233,6 +268,43 @@ def test_nothing_stays_open_after_the_checks(settings):
             .to_pylist()
         )
         assert others["n"] == 0
+
+
+def test_the_checks_read_rows_where_they_are(settings):
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    loaded = load(settings, list(range(1, 31)))
+    read = []
+
+    def note(connection, cursor, statement, *_):
+        read.append(cursor.rowcount)
+        cursor.rowcount > 1 and print("STMT", cursor.rowcount, repr(statement))
+
+    event.listen(Engine, "after_cursor_execute", note)
+    try:
+        results = check_here(settings, [loaded])
+    finally:
+        event.remove(Engine, "after_cursor_execute", note)
+
+    assert all(result.is_success for result in results)
+    assert len(read) > len(results)
+    assert max(read) <= 1
+
+
+def test_the_checks_cannot_write(settings, monkeypatch):
+    from great_expectations import expectations as gxe
+
+    loaded = load(settings, [1])
+    table = f"{settings.raw_schema}.made_by_a_check"
+    suite = [gxe.UnexpectedRowsExpectation(unexpected_rows_query=f"create table {table} (x int)")]
+    monkeypatch.setattr(checks, "suites", lambda source: {"claude_code_messages": suite})
+
+    [result] = check_here(settings, [loaded])
+
+    assert result.observed_value == checks.COULD_NOT_BE_CHECKED
+    with pytest.raises(MissingRelationError):
+        warehouse_at(settings.warehouse_url).query(f"select * from {table}")
 
 
 def test_duckdb_still_needs_the_patch(duckdb_settings, great_expectations, monkeypatch):
@@ -246,11 +318,13 @@ def test_duckdb_still_needs_the_patch(duckdb_settings, great_expectations, monke
     )
 
 
-def test_a_warehouse_that_cannot_be_reached_is_named_without_its_password(postgres_url):
-    warehouse = Warehouse(postgres_url.replace("postgres:", "postgres:s3cret-", 1))
-    with pytest.raises(MindweaveError) as caught:
+@pytest.mark.parametrize("server_url", ["postgres_url", "clickhouse_url"])
+def test_a_warehouse_that_cannot_be_reached_is_named_without_its_password(request, server_url):
+    url = request.getfixturevalue(server_url)
+    warehouse = warehouse_at(url.replace(f":{urlsplit(url).password}@", ":s3cret@"))
+    with pytest.raises(MindweaveError, match="check .*MINDWEAVE_WAREHOUSE") as caught:
         checks.check_loads(warehouse, "customer_local_raw", [("claude_code", "l1")])
-    assert "cannot reach postgresql://127.0.0.1/postgres" in str(caught.value)
+    assert warehouse.label in str(caught.value)
     assert "s3cret" not in str(caught.value)
 
 

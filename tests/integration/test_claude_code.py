@@ -2,11 +2,7 @@
 
 import getpass
 import json
-import os
 import random
-import signal
-import subprocess
-import time
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,12 +17,11 @@ from dlt_pipelines.load import load_source
 from dlt_pipelines.privacy import customer_key
 from tests import transcripts
 from tests.transcripts import (
-    MINDWEAVE,
+    Killed,
     answer,
     append,
     as_line,
     assert_one_line,
-    command_environment,
     home_settings,
     load,
     rows,
@@ -775,38 +770,6 @@ class TestOrderAndRepetition:
 
         assert load(twin, tree[0]).load_id is None
         assert_same(twin, clean)
-
-
-class Killed:
-    """A command that is killed, with everything it started, at a moment of its work."""
-
-    def __init__(self, home, *arguments):
-        self._process = subprocess.Popen(
-            [MINDWEAVE, *arguments],
-            env=command_environment(home),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def when(self, is_time):
-        """Kill it once ``is_time``; tell whether it still ran then."""
-        deadline = time.monotonic() + 60
-        while self._process.poll() is None and not is_time():
-            assert time.monotonic() < deadline, "the moment to kill at never came"
-            time.sleep(0.001)
-        was_running = self._process.poll() is None
-        if was_running:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        return was_running
-
-    def after(self, seconds):
-        end = time.monotonic() + seconds
-        return self.when(lambda: time.monotonic() > end)
-
-    def when_there_is(self, folder, pattern):
-        return self.when(lambda: next(folder.glob(pattern), None) is not None)
 
 
 class TestKilledHalfWay:

@@ -10,7 +10,7 @@ import time
 import duckdb
 import pytest
 
-from dlt_pipelines.destinations import Warehouse
+from dlt_pipelines.destinations import warehouse_at
 from tests.transcripts import (
     MINDWEAVE,
     answer,
@@ -268,7 +268,7 @@ class TestWarehouseInTheWay:
         assert content is None or path.read_bytes() == content
 
     def test_a_second_run_at_the_same_time_says_so(self, filled, transcript):
-        warehouse = Warehouse(home_settings(filled).warehouse_url)
+        warehouse = warehouse_at(home_settings(filled).warehouse_url)
         holder = (
             "import sys; from filelock import FileLock\n"
             "with FileLock(sys.argv[1]): print('held', flush=True); sys.stdin.read()"

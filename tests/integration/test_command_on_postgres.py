@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 
-from dlt_pipelines.destinations import Warehouse
+from dlt_pipelines.destinations import warehouse_at
 from flows import publish
 from tests import transcripts
 
@@ -39,7 +39,7 @@ def test_the_site_can_be_made_from_a_server(tmp_path: Path, postgres_database: s
     for arguments in (("load", "--path", source), ("build",)):
         transcripts.succeeds(transcripts.mindweave(home, *arguments, **variables))
 
-    publish._export(Warehouse(postgres_database).query, "local", tmp_path / "data")
+    publish._export(warehouse_at(postgres_database).query, "local", tmp_path / "data")
 
     site = tmp_path / "data" / "marts" / "marts" / "marts.duckdb"
     with duckdb.connect(site, read_only=True) as connection:

@@ -1,5 +1,6 @@
-"""The models on both engines: the same marts, however the rows came in."""
+"""The models on every engine: the same marts, however the rows came in."""
 
+import contextlib
 import csv
 import json
 import shutil
@@ -18,7 +19,7 @@ import pytest
 
 from dlt_pipelines import demo_workload
 from dlt_pipelines.config import PROJECT_DIR, Settings
-from dlt_pipelines.destinations import Warehouse
+from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.load import load_source
 from tests import servers
 from tests.transcripts import answer, append, command_environment, tool_result, tool_use, write
@@ -27,6 +28,7 @@ Row = dict[str, Any]
 Marts = dict[str, list[Row]]
 
 LAYERS = ("staging", "intermediate", "marts")
+ENGINES = ("duckdb", "postgres", "clickhouse", "clickhouse cluster")
 MEASURES = (
     *("total_calls", "input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens"),
     *("cache_read_tokens", "output_tokens", "total_cost_usd", "unpriced_calls"),
@@ -40,12 +42,13 @@ OF_THE_RUN = {
 
 
 TESTED_BUILD = ("build", "--exclude-resource-type", "unit_test")
+SEEDS_TOO = (*TESTED_BUILD, "--exclude-resource-type", "test")
 
 
 def dbt(settings: Settings, *arguments: str, project: Path = PROJECT_DIR) -> Path:
     """Run dbt as an analytics engineer does; return the folder with what it wrote."""
-    warehouse = Warehouse(settings.warehouse_url)
-    target = settings.home / "dbt" / f"{warehouse.engine}-{project.name}"
+    warehouse = warehouse_at(settings.warehouse_url)
+    target = settings.home / "dbt" / f"{warehouse.identity}-{project.name}"
     program = Path(sys.executable).with_name("dbt")
     folders = ("--target-path", str(target), "--log-path", str(target))
     done = subprocess.run(
@@ -67,7 +70,7 @@ def dbt(settings: Settings, *arguments: str, project: Path = PROJECT_DIR) -> Pat
 def rows(settings: Settings, relation: str) -> list[Row]:
     """Return all rows of a model."""
     found: list[Row] = (
-        Warehouse(settings.warehouse_url).query(f"select * from {relation}").to_pylist()
+        warehouse_at(settings.warehouse_url).query(f"select * from {relation}").to_pylist()
     )
     return found
 
@@ -168,8 +171,8 @@ class History:
     marts: dict[str, Marts] = field(default_factory=dict)
     priced_at: dict[str, dict[str, datetime]] = field(default_factory=dict)
 
-    def dbt(self, stage: str, *arguments: str) -> None:
-        self.remember(stage, dbt(self.settings, *arguments))
+    def dbt(self, stage: str, *arguments: str, project: Path = PROJECT_DIR) -> None:
+        self.remember(stage, dbt(self.settings, *arguments, project=project))
 
     def remember(self, stage: str, target: Path) -> None:
         manifest = json.loads((target / "manifest.json").read_text("utf-8"))
@@ -179,11 +182,12 @@ class History:
 
 @dataclass
 class Histories:
-    """The same happenings on both engines."""
+    """The same happenings on every engine."""
 
     manifest: Row
     of: dict[str, History]
     first_results: dict[str, list[Row]]
+    edited: Path
 
 
 def public_marts(manifest: Row) -> list[str]:
@@ -195,26 +199,37 @@ def public_marts(manifest: Row) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def histories(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Histories]:
-    """Load and build the same on both engines: first, nothing new, late data, all anew."""
+def histories(
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_url: str,
+    clickhouse_url: str,
+    clickhouse_cluster_url: str,
+) -> Iterator[Histories]:
+    """Build the same on every engine: first, nothing new, late data, all anew, other prices."""
     # one home: pseudonyms are keyed by it
     home = tmp_path_factory.mktemp("history") / "home"
     folder = home / "transcripts"
     with (
         pytest.MonkeyPatch.context() as patch,
-        servers.postgres_database(postgres_url) as url,
-        ThreadPoolExecutor() as both,
+        servers.postgres_database(postgres_url) as postgres_database_url,
+        without_customers(clickhouse_url),
+        without_customers(clickhouse_cluster_url),
+        ThreadPoolExecutor() as all_engines,
     ):
         patch.setattr(demo_workload, "DAYS", 12)
+        urls = (
+            *(str(home / "mindweave.duckdb"), postgres_database_url),
+            *(clickhouse_url, clickhouse_cluster_url),
+        )
         engines = {
-            "duckdb": History(Settings(home, str(home / "mindweave.duckdb"), "local")),
-            "postgres": History(Settings(home, url, "local")),
+            engine: History(Settings(home, url, "local"))
+            for engine, url in zip(ENGINES, urls, strict=True)
         }
         histories = list(engines.values())
         write_first(folder)
         for history in histories:
             history.loads["first"] = load(history.settings, folder)
-        targets = list(both.map(lambda one: dbt(one.settings, "build"), histories))
+        targets = list(all_engines.map(lambda one: dbt(one.settings, "build"), histories))
         results = [
             json.loads((target / "run_results.json").read_text("utf-8"))["results"]
             for target in targets
@@ -222,41 +237,55 @@ def histories(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> It
         for history, target in zip(histories, targets, strict=True):
             history.remember("first", target)
             history.loads["again"] = load(history.settings, folder)
-        list(both.map(lambda one: one.dbt("again", "run"), histories))
+        list(all_engines.map(lambda one: one.dbt("again", "run"), histories))
         write_late(folder)
         for history in histories:
             history.loads["late"] = load(history.settings, folder)
-        list(both.map(lambda one: one.dbt("late", *TESTED_BUILD), histories))
-        list(both.map(lambda one: one.dbt("anew", "run", "--full-refresh"), histories))
+        list(all_engines.map(lambda one: one.dbt("late", *TESTED_BUILD), histories))
+        list(all_engines.map(lambda one: one.dbt("anew", "run", "--full-refresh"), histories))
+        edited = edited_project(home / "edited", *EDITED_PRICES)
+        list(all_engines.map(lambda one: one.dbt("edited", *SEEDS_TOO, project=edited), histories))
         yield Histories(
             manifest=json.loads((targets[0] / "manifest.json").read_text("utf-8")),
             of=engines,
             first_results=dict(zip(engines, results, strict=True)),
+            edited=edited,
         )
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
+@contextlib.contextmanager
+def without_customers(url: str) -> Iterator[None]:
+    """Leave nothing of the block's customers on a ClickHouse."""
+    try:
+        yield
+    finally:
+        servers.drop_customer_databases(url)
+
+
+@pytest.fixture(params=ENGINES)
 def history(request: pytest.FixtureRequest, histories: Histories) -> History:
     return histories.of[request.param]
 
 
-@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_first_build_passes_with_all_its_tests(histories, engine):
     results = histories.first_results[engine]
 
-    kinds = {result["unique_id"].split(".")[0] for result in results}
+    kinds = {result["unique_id"].split(".")[0] for result in results} - {"operation"}
     assert kinds == {"seed", "model", "test", "unit_test"}
     assert {result["status"] for result in results} == {"success", "pass"}
 
 
-@pytest.mark.parametrize("stage", ["first", "again", "late", "anew"])
-def test_both_engines_give_the_same_marts(histories, stage):
+@pytest.mark.parametrize("stage", ["first", "again", "late", "anew", "edited"])
+@pytest.mark.parametrize("engine", ENGINES[1:])
+def test_every_engine_gives_the_same_marts(histories, engine, stage):
     on_duckdb = histories.of["duckdb"].marts[stage]
-    on_postgres = histories.of["postgres"].marts[stage]
+    on_this = histories.of[engine].marts[stage]
 
     assert sum(len(mart) for mart in on_duckdb.values()) > 1000
+    assert on_duckdb.keys() == on_this.keys()
     for name, mart in on_duckdb.items():
-        assert mart == on_postgres[name], name
+        assert mart == on_this[name], name
 
 
 def test_a_run_without_new_data_changes_nothing(history):
@@ -372,6 +401,15 @@ def price(model_id: str, price_band: str, **usd_per_mtok: str) -> Row:
     }
 
 
+BANDED = "claude-sonnet-5-5"
+EVERY_KIND = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read")
+EDITED_PRICES = (
+    price("claude-haiku-5-5", "prompt_le_100k", output="0.75"),
+    price(WITHOUT_A_PRICE, "standard", **dict.fromkeys(EVERY_KIND, "1")),
+    price(BANDED, "prompt_gt_100k", **dict.fromkeys(EVERY_KIND, "9")),
+)
+
+
 def edited_project(folder: Path, *prices: Row) -> Path:
     """Return a copy of the project with ``prices`` added to the price book, or put in it."""
     folder.mkdir()
@@ -395,26 +433,8 @@ def edited_project(folder: Path, *prices: Row) -> Path:
     return folder
 
 
-def test_an_edited_price_book_prices_again_exactly_the_calls_it_concerns(histories, tmp_path):
-    original = histories.of["duckdb"]
-    home = tmp_path / "home"
-    home.mkdir()
-    shutil.copy(original.settings.warehouse_url, home / "mindweave.duckdb")
-    settings = Settings(home, str(home / "mindweave.duckdb"), "local")
-    banded = "claude-sonnet-5-5"
-    every_kind = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read")
-    project = edited_project(
-        tmp_path / "edited",
-        price("claude-haiku-5-5", "prompt_le_100k", output="0.75"),
-        price(WITHOUT_A_PRICE, "standard", **dict.fromkeys(every_kind, "1")),
-        price(banded, "prompt_gt_100k", **dict.fromkeys(every_kind, "9")),
-    )
-
-    dbt(settings, *TESTED_BUILD, project=project)
-
-    names = sorted(original.marts["anew"])
-    edited = read_marts(settings, names)
-    before, after = by_call(original.marts["anew"]), by_call(edited)
+def test_an_edited_price_book_prices_again_exactly_the_calls_it_concerns(history):
+    before, after = (by_call(history.marts[stage]) for stage in ("anew", "edited"))
     concerned: dict[str, set[str]] = {
         name: set() for name in ("dearer", "no longer unpriced", "in the new band")
     }
@@ -427,12 +447,15 @@ def test_an_edited_price_book_prices_again_exactly_the_calls_it_concerns(histori
             concerned["dearer"].add(call_id)
         elif call["model_id"] == WITHOUT_A_PRICE:
             concerned["no longer unpriced"].add(call_id)
-        elif call["model_id"] == banded and prompt > 100_000:
+        elif call["model_id"] == BANDED and prompt > 100_000:
             concerned["in the new band"].add(call_id)
     assert all(concerned.values())
     expected = set().union(*concerned.values())
-    times = original.priced_at["anew"]
-    assert {call for call, time in priced_at(settings).items() if times[call] != time} == expected
+    times = history.priced_at["anew"]
+    priced_again = {
+        call_id for call_id, time in history.priced_at["edited"].items() if times[call_id] != time
+    }
+    assert priced_again == expected
     assert {call_id for call_id in before if before[call_id] != after[call_id]} == expected
     for call_id in concerned["no longer unpriced"]:
         assert after[call_id]["pricing_status"] == "priced"
@@ -442,9 +465,15 @@ def test_an_edited_price_book_prices_again_exactly_the_calls_it_concerns(histori
         more = call["output_tokens"] * Decimal("0.00000025") * factor
         assert after[call_id]["total_cost_usd"] - call["total_cost_usd"] == more
 
-    dbt(settings, "run", "--full-refresh", project=project)
 
-    assert read_marts(settings, names) == edited
+def test_an_edited_price_book_gives_what_a_build_from_nothing_gives(histories, tmp_path):
+    original = histories.of["duckdb"]
+    settings = Settings(tmp_path, str(tmp_path / "mindweave.duckdb"), "local")
+    shutil.copy(original.settings.warehouse_url, settings.warehouse_url)
+
+    dbt(settings, "run", "--full-refresh", project=histories.edited)
+
+    assert read_marts(settings, sorted(original.marts["edited"])) == original.marts["edited"]
 
 
 def test_a_million_small_calls_cost_what_they_cost_together(tmp_path):
@@ -478,7 +507,7 @@ def test_a_million_small_calls_cost_what_they_cost_together(tmp_path):
 
     for mart in ("cost_by_team", "cost_by_team_daily", "cost_by_mcp_daily", "mcp_calls"):
         [total] = (
-            Warehouse(settings.warehouse_url)
+            warehouse_at(settings.warehouse_url)
             .query(f"select sum(total_cost_usd) as cost from {settings.marts_schema}.{mart}")
             .to_pylist()
         )

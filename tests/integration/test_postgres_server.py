@@ -8,6 +8,7 @@ import psycopg2
 import pytest
 
 from tests import servers
+from tests.servers import postgresql
 
 PROJECT = Path(__file__).parents[2]
 START_A_SERVER_AND_HANG = """
@@ -77,10 +78,10 @@ def test_programs_that_the_server_user_may_not_read_are_copied(tmp_path, monkeyp
         pytest.skip("only root runs servers as somebody else")
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    wheel = closed / servers.POSTGRES_WHEEL.name
-    wheel.symlink_to(servers.POSTGRES_WHEEL)
-    libraries = servers.POSTGRES_WHEEL.with_name(f"{servers.POSTGRES_WHEEL.name}.libs")
+    wheel = closed / postgresql.POSTGRES_WHEEL.name
+    wheel.symlink_to(postgresql.POSTGRES_WHEEL)
+    libraries = postgresql.POSTGRES_WHEEL.with_name(f"{postgresql.POSTGRES_WHEEL.name}.libs")
     (closed / libraries.name).symlink_to(libraries)
-    monkeypatch.setattr(servers, "POSTGRES_WHEEL", wheel)
+    monkeypatch.setattr(postgresql, "POSTGRES_WHEEL", wheel)
     with servers.postgres() as url:
         assert query(url, "select 1") == [(1,)]

@@ -12,7 +12,7 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 from prefect.testing.utilities import prefect_test_harness
 
 from dlt_pipelines.config import read_settings
-from dlt_pipelines.destinations import Warehouse
+from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.errors import MindweaveError, UnreachableError
 from dlt_pipelines.load import load_source
 from flows import refresh, steps
@@ -40,7 +40,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def calls(customer: str) -> int:
     settings = read_settings(customer)
-    rows = Warehouse(settings.warehouse_url).query(
+    rows = warehouse_at(settings.warehouse_url).query(
         f"select count(*) as calls from {settings.marts_schema}.mcp_calls"
     )
     return int(rows.to_pylist()[0]["calls"])

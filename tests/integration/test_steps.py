@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dlt_pipelines.destinations import Warehouse
+from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.errors import MindweaveError
 from flows import steps
 from tests import transcripts
@@ -27,5 +27,5 @@ def test_a_load_that_nobody_checked_is_checked_by_the_next_run(tmp_path: Path) -
 
 def test_a_url_that_is_none_is_not_quoted_with_its_password() -> None:
     with pytest.raises(MindweaveError) as caught:
-        Warehouse("postgresql://user:s3cret@host:port/database?x=y").query("select 1")
+        warehouse_at("postgresql://user:s3cret@host:port/database?x=y").query("select 1")
     assert "s3cret" not in str(caught.value)

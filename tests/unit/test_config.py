@@ -11,7 +11,7 @@ from dlt_pipelines.config import (
     source_configuration,
     validated,
 )
-from dlt_pipelines.destinations import Warehouse
+from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.errors import MindweaveError, UsageError
 
 
@@ -143,9 +143,11 @@ def test_paths_know_the_users_home_and_ours(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("url", ["mysql://h/d", "sqlite:///x.db", "http://h"])
 def test_a_warehouse_of_an_unknown_kind_is_refused(url):
-    with pytest.raises(UsageError, match=r"unknown scheme .* use a DuckDB path or postgresql://"):
-        _ = Warehouse(url).engine
+    with pytest.raises(UsageError, match=r"unknown scheme .* use a DuckDB path, postgresql://"):
+        _ = warehouse_at(url).engine
 
 
 def test_a_warehouse_is_never_named_with_its_password():
-    assert Warehouse("postgresql://me:hunter2@db:5432/usage").label == "postgresql://db/usage"
+    assert (
+        warehouse_at("postgresql://me:hunter2@db:5432/usage").label == "postgresql://db:5432/usage"
+    )

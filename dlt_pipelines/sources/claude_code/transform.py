@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from dlt_pipelines.destinations import explain_duckdb
+from dlt_pipelines.duckdb_warehouse import explain_duckdb
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.jsonl_files import JsonlFile, LineBatch
 from dlt_pipelines.landing import QUARANTINE, LandingTable, run_statement

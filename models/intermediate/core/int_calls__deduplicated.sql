@@ -2,7 +2,10 @@
     materialized='incremental',
     incremental_strategy='delete+insert',
     unique_key='call_id',
-    on_schema_change='fail'
+    on_schema_change='fail',
+    order_by=['call_id'],
+    partition_by='toYYYYMM(called_at)',
+    sharding_key='sipHash64(assumeNotNull(call_id))'
 ) }}
 
 {#
@@ -59,52 +62,23 @@ merged as (
         min(observed_at) as called_at,
         max(observed_at) as last_observed_at,
         max(processed_at) as processed_at,
-        min(case when is_sidechain then 1 else 0 end) = 1 as is_sidechain,
-        max(case when load_rank = 1 then load_id end) as first_load_id
+        cast(min(case when is_sidechain then 1 else 0 end) = 1 as boolean) as is_sidechain,
+        max(case when load_rank = 1 then load_id end) as first_load_id,
+
+        {% for column in [
+            'source', 'requested_model', 'service_tier', 'speed', 'inference_geo', 'status',
+            'input_tokens', 'cache_write_5m_tokens', 'cache_write_1h_tokens', 'cache_read_tokens',
+            'output_tokens', 'cache_write_assumed_tokens', 'web_search_requests'
+        ] %}
+        max(case when usage_rank = 1 then {{ column }} end) as {{ column }},
+        {% endfor %}
+
+        {% for column in ['session_id', 'project', 'team_id', 'user_id'] %}
+        max(case when label_rank = 1 then {{ column }} end) as {{ column }}
+        {{- "," if not loop.last }}
+        {% endfor %}
     from ranked
     group by call_id
-),
-
-final as (
-    select
-        merged.call_id,
-        merged.identity,
-        merged.vendor,
-        merged.request_id,
-        merged.observation_count,
-        merged.source_count,
-        merged.reported_cost_usd,
-        merged.called_at,
-        merged.last_observed_at,
-        merged.processed_at,
-        merged.is_sidechain,
-        merged.first_load_id,
-
-        usage.source,
-        usage.requested_model,
-        usage.service_tier,
-        usage.speed,
-        usage.inference_geo,
-        usage.status,
-        usage.input_tokens,
-        usage.cache_write_5m_tokens,
-        usage.cache_write_1h_tokens,
-        usage.cache_read_tokens,
-        usage.output_tokens,
-        usage.cache_write_assumed_tokens,
-        usage.web_search_requests,
-
-        labels.session_id,
-        labels.project,
-        labels.team_id,
-        labels.user_id
-    from merged
-    inner join ranked as usage
-        on merged.call_id = usage.call_id
-        and usage.usage_rank = 1
-    inner join ranked as labels
-        on merged.call_id = labels.call_id
-        and labels.label_rank = 1
 )
 
-select * from final
+select * from merged

@@ -1,4 +1,8 @@
-{{ config(materialized='incremental', incremental_strategy='append') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    order_by=['load_id']
+) }}
 
 {#
   When each load was first built. Everything incremental downstream asks "later than what I have" of

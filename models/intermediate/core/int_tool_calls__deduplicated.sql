@@ -2,7 +2,10 @@
     materialized='incremental',
     incremental_strategy='delete+insert',
     unique_key='tool_call_id',
-    on_schema_change='fail'
+    on_schema_change='fail',
+    order_by=['call_id', 'tool_call_id'],
+    partition_by='toYYYYMM(called_at)',
+    sharding_key='sipHash64(assumeNotNull(call_id))'
 ) }}
 
 {#
@@ -96,8 +99,8 @@ ranked_results as (
 
 joined as (
     select
-        ranked_uses.tool_call_id,
-        ranked_uses.call_id,
+        ranked_uses.tool_call_id as tool_call_id,
+        ranked_uses.call_id as call_id,
         {% if is_incremental() %}
         case when held.call_id != ranked_uses.call_id then held.call_id end as previous_call_id,
         {% else %}
@@ -121,9 +124,9 @@ joined as (
         end as status,
         ranked_uses.observed_at as called_at,
         ranked_results.observed_at as answered_at,
-        ranked_uses.file_id,
-        ranked_uses.line_number,
-        ranked_uses.block_index,
+        ranked_uses.file_id as file_id,
+        ranked_uses.line_number as line_number,
+        ranked_uses.block_index as block_index,
         greatest(
             ranked_uses.last_processed_at,
             coalesce(ranked_results.last_processed_at, ranked_uses.last_processed_at)

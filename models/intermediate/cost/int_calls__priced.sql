@@ -2,7 +2,10 @@
     materialized='incremental',
     incremental_strategy='delete+insert',
     unique_key='call_id',
-    on_schema_change='fail'
+    on_schema_change='fail',
+    order_by=['usage_date', 'team_id', 'model_id', 'call_id'],
+    partition_by='toYYYYMM(usage_date)',
+    sharding_key='sipHash64(assumeNotNull(call_id))'
 ) }}
 
 {#
@@ -97,7 +100,7 @@ banded as (
         prices.output_usd,
         prices.web_search_usd,
         case
-            when named.service_tier = 'batch' then 0.5
+            when named.service_tier = 'batch' then cast('0.5' as numeric(18, 4))
             -- what was served at standard speed, or outside its time, costs the standard price
             when
                 named.speed = 'fast'
@@ -131,18 +134,22 @@ costed as (
                 -- without a price even no tokens cost null, not 0
                 when price_version is null then null
                 else
-                    cast(
-                        {{ token_cost_usd('input_tokens', 'input_usd') }}
-                        + {{ token_cost_usd('cache_write_5m_tokens', 'cache_write_5m_usd') }}
-                        + {{ token_cost_usd('cache_write_1h_tokens', 'cache_write_1h_usd') }}
-                        + {{ token_cost_usd('cache_read_tokens', 'cache_read_usd') }}
-                        + {{ token_cost_usd('output_tokens', 'output_usd') }}
-                        as numeric(28, 12)
-                    )
-                    * cast(speed_multiplier * region_multiplier as numeric(9, 4))
-                    + cast(
-                        {{ token_cost_usd('web_search_requests', 'web_search_usd') }}
-                        as numeric(28, 12)
+                    -- rounded by name: a cast to fewer decimals cuts on ClickHouse
+                    round(
+                        cast(
+                            {{ token_cost_usd('input_tokens', 'input_usd') }}
+                            + {{ token_cost_usd('cache_write_5m_tokens', 'cache_write_5m_usd') }}
+                            + {{ token_cost_usd('cache_write_1h_tokens', 'cache_write_1h_usd') }}
+                            + {{ token_cost_usd('cache_read_tokens', 'cache_read_usd') }}
+                            + {{ token_cost_usd('output_tokens', 'output_usd') }}
+                            as numeric(28, 12)
+                        )
+                        * cast(round(speed_multiplier * region_multiplier, 4) as numeric(9, 4))
+                        + cast(
+                            {{ token_cost_usd('web_search_requests', 'web_search_usd') }}
+                            as numeric(28, 12)
+                        ),
+                        15
                     )
             end
             as {{ type_usd() }}

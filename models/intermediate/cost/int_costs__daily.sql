@@ -2,7 +2,9 @@
     materialized='incremental',
     incremental_strategy='delete+insert',
     unique_key='usage_date',
-    on_schema_change='fail'
+    on_schema_change='fail',
+    order_by=['usage_date', 'team_id', 'project', 'model_id', 'mcp_name'],
+    partition_by='toYYYYMM(usage_date)'
 ) }}
 
 {#
@@ -42,7 +44,21 @@ tool_calls as (
 {% endif %}
 
 calls_of_days as (
-    select * from calls
+    select
+        call_id,
+        usage_date,
+        coalesce(team_id, 'unallocated') as team_id,
+        coalesce(project, 'unallocated') as project,
+        model_id,
+        coalesce(mcp_name, 'unallocated') as mcp_name,
+        input_tokens,
+        cache_write_5m_tokens,
+        cache_write_1h_tokens,
+        cache_read_tokens,
+        output_tokens,
+        total_cost_usd,
+        pricing_status
+    from calls
     {% if is_incremental() %}
         where usage_date in (select changed_days.usage_date from changed_days)
     {% endif %}
@@ -51,10 +67,10 @@ calls_of_days as (
 call_measures as (
     select
         usage_date,
-        coalesce(team_id, 'unallocated') as team_id,
-        coalesce(project, 'unallocated') as project,
+        team_id,
+        project,
         model_id,
-        coalesce(mcp_name, 'unallocated') as mcp_name,
+        mcp_name,
         count(*) as total_calls,
         sum(input_tokens) as input_tokens,
         sum(cache_write_5m_tokens) as cache_write_5m_tokens,
@@ -65,15 +81,15 @@ call_measures as (
         sum(case when pricing_status = 'unpriced' then 1 else 0 end) as unpriced_calls,
         0 as mcp_tool_calls
     from calls_of_days
-    group by 1, 2, 3, 4, 5
+    group by usage_date, team_id, project, model_id, mcp_name
 ),
 
 -- a call may use several servers: its cost goes to the first, its tool calls to each
 tool_call_measures as (
     select
         calls_of_days.usage_date,
-        coalesce(calls_of_days.team_id, 'unallocated') as team_id,
-        coalesce(calls_of_days.project, 'unallocated') as project,
+        calls_of_days.team_id,
+        calls_of_days.project,
         calls_of_days.model_id,
         tool_calls.mcp_name,
         0 as total_calls,
@@ -88,7 +104,12 @@ tool_call_measures as (
     from tool_calls
     inner join calls_of_days
         on tool_calls.call_id = calls_of_days.call_id
-    group by 1, 2, 3, 4, 5
+    group by
+        calls_of_days.usage_date,
+        calls_of_days.team_id,
+        calls_of_days.project,
+        calls_of_days.model_id,
+        tool_calls.mcp_name
 ),
 
 measures as (
@@ -137,7 +158,7 @@ summed as (
         cast(sum(unpriced_calls) as bigint) as unpriced_calls,
         cast(sum(mcp_tool_calls) as bigint) as mcp_tool_calls
     from measures
-    group by 1, 2, 3, 4, 5
+    group by usage_date, team_id, project, model_id, mcp_name
 )
 
 select

@@ -46,7 +46,7 @@ final as (
         cast(null as {{ dbt.type_string() }}) as user_region,
         cast(null as {{ dbt.type_string() }}) as data_classification,
         status,
-        cast(null as bigint) as latency_ms,
+        cast(null as {{ dbt.type_bigint() }}) as latency_ms,
         is_sidechain,
 
         -- money
@@ -63,7 +63,7 @@ final as (
 
         -- similar work, unknown until a detection has looked
         cast(null as {{ dbt.type_string() }}) as dedup_hash,
-        cast(null as boolean) as is_duplicate,
+        cast(null as {{ dbt.type_boolean() }}) as is_duplicate,
         cast(null as {{ dbt.type_string() }}) as duplicate_of_call_id
     from calls
 )

@@ -1,3 +1,5 @@
+{{ config(order_by=['usage_date', 'project', 'model_id'], partition_by='toYYYYMM(usage_date)') }}
+
 with
 
 daily as (

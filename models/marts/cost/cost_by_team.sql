@@ -1,3 +1,5 @@
+{{ config(order_by=['period', 'team_id', 'model_id'], partition_by='toYYYYMM(period)') }}
+
 with
 
 daily as (

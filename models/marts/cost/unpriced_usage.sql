@@ -1,3 +1,5 @@
+{{ config(order_by=['model_id']) }}
+
 with
 
 calls as (
@@ -12,7 +14,7 @@ final as (
         requested_model as model_id,
         min(called_at) as first_seen_at,
         max(called_at) as last_seen_at,
-        count(*) as total_calls,
+        cast(count(*) as bigint) as total_calls,
         cast(sum(input_tokens) as bigint) as input_tokens,
         cast(sum(cache_write_5m_tokens) as bigint) as cache_write_5m_tokens,
         cast(sum(cache_write_1h_tokens) as bigint) as cache_write_1h_tokens,

@@ -1,3 +1,5 @@
+{{ config(order_by=['source']) }}
+
 with
 
 loads as (

@@ -1,3 +1,5 @@
+{{ config(order_by=['checked_at', 'check_id'], partition_by='toYYYYMM(checked_at)') }}
+
 with
 
 results as (

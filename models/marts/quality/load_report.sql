@@ -2,7 +2,8 @@
     materialized='incremental',
     incremental_strategy='delete+insert',
     unique_key='load_id',
-    on_schema_change='fail'
+    on_schema_change='fail',
+    order_by=['started_at', 'load_id']
 ) }}
 
 with
@@ -40,7 +41,7 @@ first_seen as (
 
 final as (
     select
-        loads.load_id,
+        loads.load_id as load_id,
         '{{ customer() }}' as customer_id,
         loads.source,
         loads.started_at,

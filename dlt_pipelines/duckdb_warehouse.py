@@ -1,0 +1,86 @@
+"""A DuckDB file as the warehouse."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from dlt_pipelines.destinations import MissingRelationError, Warehouse, disk_full
+from dlt_pipelines.errors import MindweaveError
+
+if TYPE_CHECKING:
+    from dlt.common.destination import TDestinationReferenceArg
+
+
+class DuckDBWarehouse(Warehouse):
+    """A file, which has one writing process at a time."""
+
+    engine = "duckdb"
+
+    def __init__(self, url: str) -> None:
+        """Take a path, or a path after ``duckdb://``."""
+        self.path = Path(url.removeprefix("duckdb://")).expanduser().resolve()
+        super().__init__(str(self.path))  # the same file from any folder
+
+    @property
+    def label(self) -> str:
+        """The file's whole path."""
+        return str(self.path)
+
+    def check(self) -> None:
+        """Do nothing: the file is made when it is first written."""
+
+    def create_schema(self, schema: str) -> None:
+        """Make room for the file; dlt makes the schema in it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+
+    def query(self, sql: str) -> pa.Table:
+        """Run a query on the file, which is closed again at once."""
+        if not self.path.exists():
+            raise MissingRelationError(f"there is no warehouse {self.label} yet")
+        with self.connection() as connection:
+            try:
+                return connection.execute(sql).to_arrow_table()
+            except duckdb.CatalogException as error:
+                raise MissingRelationError(str(error).splitlines()[0]) from None
+
+    @contextmanager
+    def connection(self, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the file for the block; raise MindweaveError where that is not possible."""
+        try:
+            connection = duckdb.connect(self.path, read_only=read_only)
+        except duckdb.IOException as error:
+            raise explain_duckdb(error, self.path) from None
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def dlt_destination(self, schema: str) -> "TDestinationReferenceArg":
+        """Return the file as dlt's destination."""
+        import dlt
+
+        return dlt.destinations.duckdb(str(self.path))
+
+    def dbt_environment(self) -> dict[str, str]:
+        """Return the file's whole path, since dbt runs in another folder."""
+        return {"MINDWEAVE_TARGET": "duckdb", "MINDWEAVE_WAREHOUSE": str(self.path)}
+
+
+def explain_duckdb(error: duckdb.Error, path: Path) -> MindweaveError:
+    """Turn DuckDB's error on opening a file into a line that says what to do."""
+    text = str(error)
+    if "lock" in text.lower():
+        return MindweaveError(
+            f"the warehouse {path} is in use by another process: wait for it, or close it"
+        )
+    if "No space left" in text:
+        return disk_full(path)
+    if "not a valid DuckDB database" in text:
+        return MindweaveError(
+            f"{path} is not a DuckDB file: move it away or set MINDWEAVE_WAREHOUSE"
+        )
+    return MindweaveError(f"cannot open the warehouse {path}: {text.splitlines()[0]}")

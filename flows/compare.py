@@ -1,0 +1,150 @@
+"""Hold the public marts of two warehouses against each other, row by row.
+
+Two engines that built from the same raw rows must show the same marts to the last digit. Rows are
+compared as they are, whatever their order, and are read in batches into a database on disk.
+"""
+
+import json
+import tempfile
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from dlt_pipelines.batches import read_batches
+from dlt_pipelines.config import Settings
+from dlt_pipelines.destinations import MissingRelationError, warehouse_at
+from dlt_pipelines.errors import MindweaveError
+
+OF_THE_BUILD = frozenset({"processed_at"})  # when a build took a load in: no two builds agree
+
+
+@dataclass(frozen=True)
+class MartComparison:
+    """One mart in both warehouses; equal where nothing is only in one of them."""
+
+    mart: str
+    rows: int
+    only_here: int
+    only_there: int
+    columns: Sequence[str]
+    """The columns that differ."""
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether both warehouses have the same columns and the same rows."""
+        return not (self.only_here or self.only_there or self.columns)
+
+    def __str__(self) -> str:
+        """Say it in a line, without a value of anybody's."""
+        if self.is_equal:
+            return f"{self.mart}: equal, {self.rows:,} rows"
+        where = f", in {', '.join(self.columns)}" if self.columns else ""
+        return (
+            f"{self.mart}: differs{where}; "
+            f"{self.only_here:,} rows only here, {self.only_there:,} only there"
+        )
+
+
+def compare_marts(
+    here: Settings, there: Settings, marts: Sequence[str], without: Collection[str] = OF_THE_BUILD
+) -> list[MartComparison]:
+    """Compare the marts, leaving out the columns that ``without`` names.
+
+    Raises MindweaveError where a mart is missing.
+    """
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        duckdb.connect(Path(folder) / "marts.duckdb") as connection,
+    ):
+        return [_compare(connection, here, there, mart, without) for mart in marts]
+
+
+def public_marts(settings: Settings) -> list[str]:
+    """Return the names of the public marts that the last build in this home made."""
+    path = settings.home / "dbt" / settings.customer / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        raise MindweaveError(
+            f"nothing is built for customer {settings.customer} in {settings.home}: "
+            "run `mindweave build` first"
+        ) from None
+    return sorted(
+        node["name"]
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model" and node["access"] == "public"
+    )
+
+
+def _compare(
+    connection: duckdb.DuckDBPyConnection,
+    here: Settings,
+    there: Settings,
+    mart: str,
+    without: Collection[str],
+) -> MartComparison:
+    types_here = _read(connection, "here", here, mart, without)
+    types_there = _read(connection, "there", there, mart, without)
+    differing = [
+        column
+        for column in types_here | types_there
+        if types_here.get(column) != types_there.get(column)
+    ]
+    same = ", ".join(f'"{column}"' for column in types_here if column not in differing)
+    for one, other in (("here", "there"), ("there", "here")):
+        connection.execute(
+            f"create or replace table only_{one} as "
+            f"select {same} from {one} except all select {same} from {other}"
+        )
+    differing += [
+        column
+        for column in types_here
+        if column not in differing and _differs(connection, f'"{column}"')
+    ]
+    return MartComparison(
+        mart=mart,
+        rows=_count(connection, "here"),
+        only_here=_count(connection, "only_here"),
+        only_there=_count(connection, "only_there"),
+        columns=differing,
+    )
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection,
+    side: str,
+    settings: Settings,
+    mart: str,
+    without: Collection[str],
+) -> dict[str, str]:
+    """Fill the table ``side`` with a mart, and return the types of its columns."""
+    warehouse = warehouse_at(settings.warehouse_url)
+    try:
+        with read_batches(warehouse, f"select * from {settings.marts_schema}.{mart}") as rows:
+            kept = [name for name in rows.schema.names if name not in without]
+            columns = ", ".join(f'"{name}"' for name in kept)
+            connection.register("arriving", rows)
+            connection.execute(f"create or replace table {side} as select {columns} from arriving")
+            connection.unregister("arriving")
+            return {name: str(rows.schema.field(name).type) for name in kept}
+    except MissingRelationError:
+        raise MindweaveError(
+            f"{settings.marts_schema}.{mart} is not in {warehouse.label}: "
+            "build there first, with MINDWEAVE_WAREHOUSE set to it"
+        ) from None
+
+
+def _differs(connection: duckdb.DuckDBPyConnection, column: str) -> bool:
+    return any(
+        connection.execute(
+            f"select {column} from only_{one} except all select {column} from only_{other} limit 1"
+        ).fetchone()
+        for one, other in (("here", "there"), ("there", "here"))
+    )
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(f"select count(*) from {table}").fetchone()
+    return int(row[0]) if row else 0
