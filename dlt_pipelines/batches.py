@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import singledispatch
@@ -147,7 +148,10 @@ def _in_clickhouse(
     warehouse.execute(f"delete from {part} where {condition} settings lightweight_deletes_sync = 2")
     with warehouse.explained():
         for batch in rows:
-            warehouse.client.insert_arrow(relation, pa.Table.from_batches([batch]))
+            # a name of its own: rows like these may have been there and be deleted now
+            settings = {"insert_deduplication_token": uuid.uuid4().hex}
+            table = pa.Table.from_batches([batch])
+            warehouse.client.insert_arrow(relation, table, settings=settings)
 
 
 def _names(columns: Sequence[str]) -> str:

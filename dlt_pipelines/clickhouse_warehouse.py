@@ -97,15 +97,14 @@ class ClickHouseWarehouse(Warehouse):
                 "MINDWEAVE_WAREHOUSE is no URL of a ClickHouse: use "
                 "clickhouse://user:password@host:9000/?http_port=8123"
             ) from None
-        self.user = unquote(parts.username or os.environ.get("CLICKHOUSE_USER", "default"))
-        self.password = unquote(parts.password or os.environ.get("CLICKHOUSE_PASSWORD", ""))
+        self.user = unquote(parts.username or "default")
+        self.password = unquote(parts.password or "")
         self.cluster = options.pop("cluster", "")
-        self.verify = options.pop("verify", "1") not in ("0", "false")
-        self.ca_cert = options.pop("ca_certs", None)
+        self.ca_certs = options.pop("ca_certs", None)
         if options:
             raise UsageError(
                 f"MINDWEAVE_WAREHOUSE: ClickHouse has no parameter {', '.join(sorted(options))}; "
-                "there are http_port, secure, verify, ca_certs and cluster"
+                "there are http_port, secure, ca_certs and cluster"
             )
 
     @property
@@ -183,7 +182,9 @@ class ClickHouseWarehouse(Warehouse):
             "password": self.password,
             "database": schema,
             "secure": int(self.secure),
+            "query": {"ca_certs": self.ca_certs} if self.ca_certs else {},
         }
+        os.environ |= self._tls_environment
         return dlt.destinations.clickhouse(credentials, type_mapper=InUtc)
 
     def dataset_name(self, schema: str) -> None:
@@ -217,9 +218,14 @@ class ClickHouseWarehouse(Warehouse):
             "CLICKHOUSE_USER": self.user,
             "CLICKHOUSE_PASSWORD": self.password,
             "CLICKHOUSE_SECURE": str(self.secure).lower(),
-            "CLICKHOUSE_VERIFY": str(self.verify).lower(),
             "CLICKHOUSE_CLUSTER": self.cluster,
+            **self._tls_environment,
         }
+
+    @property
+    def _tls_environment(self) -> dict[str, str]:
+        """Return what names the certificate authority where there is no option for it."""
+        return {"SSL_CERT_FILE": self.ca_certs} if self.ca_certs else {}
 
     def _execute_distributed(self, statement: str) -> None:
         """Run dlt's statement for the part of a table, and its like for the whole."""
@@ -261,8 +267,7 @@ class ClickHouseWarehouse(Warehouse):
             username=self.user,
             password=self.password,
             secure=self.secure,
-            verify=self.verify,
-            ca_cert=self.ca_cert,
+            ca_cert=self.ca_certs,
             settings=SETTINGS,
             autogenerate_session_id=False,
         )

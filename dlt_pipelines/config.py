@@ -1,7 +1,7 @@
 """Settings of a run: from the environment, and from ``.dlt/config.toml`` for the sources.
 
 MINDWEAVE_HOME       where the warehouse, the landing zone and the sites go   (./.mindweave)
-MINDWEAVE_WAREHOUSE  a DuckDB path or postgresql://user:password@host/database  ($MINDWEAVE_HOME)
+MINDWEAVE_WAREHOUSE  a DuckDB path, postgresql://… or clickhouse://…  ($MINDWEAVE_HOME)
 MINDWEAVE_CUSTOMER   the customer's slug                                        (local)
 """
 
@@ -11,6 +11,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ValidationError
 
@@ -63,7 +64,7 @@ def read_settings(customer: str | None = None) -> Settings:
         raise UsageError(
             f"customer {slug!r} ends like a schema of another customer: choose another slug"
         )
-    return Settings(home=home, warehouse_url=warehouse, customer=slug)
+    return Settings(home=home, warehouse_url=with_login(warehouse), customer=slug)
 
 
 def source_configuration(customer: str, source: str) -> dict[str, Any]:
@@ -76,6 +77,33 @@ def source_configuration(customer: str, source: str) -> dict[str, Any]:
     for section in _source_sections(customer):
         merged |= section.get(source, {})
     return merged
+
+
+def with_login(url: str) -> str:
+    """Complete a server's URL by user and password, where it has none.
+
+    They come from PGUSER and PGPASSWORD or CLICKHOUSE_USER and CLICKHOUSE_PASSWORD, else from
+    ``[destination.postgres.credentials]`` or ``[destination.clickhouse.credentials]`` of
+    ``.dlt/secrets.toml``. Raises UsageError for what is no URL.
+    """
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme == "duckdb":
+        return url
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise UsageError("MINDWEAVE_WAREHOUSE is not a URL") from None
+    destination = "postgres" if scheme == "postgresql" else scheme
+    prefix = "PG" if destination == "postgres" else f"{destination.upper()}_"
+    secrets = _read_toml(PROJECT_DIR / ".dlt" / "secrets.toml").get("destination", {})
+    stored = secrets.get(destination, {}).get("credentials", {})
+    user = os.environ.get(f"{prefix}USER") or stored.get("username", "")
+    password = os.environ.get(f"{prefix}PASSWORD") or stored.get("password", "")
+    account = parts.username or quote(user, safe="")
+    if secret := parts.password or quote(password, safe=""):
+        account += f":{secret}"
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{account}@{place}" if account else place))
 
 
 def configured_sources(customer: str) -> list[str]:

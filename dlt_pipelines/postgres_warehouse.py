@@ -1,6 +1,5 @@
 """A PostgreSQL database as the warehouse."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -111,8 +110,8 @@ class PostgresWarehouse(Warehouse):
             "MINDWEAVE_TARGET": "postgres",
             "PGHOST": parts.hostname or "localhost",
             "PGPORT": str(parts.port or 5432),
-            "PGUSER": unquote(parts.username or os.environ.get("PGUSER", "")),
-            "PGPASSWORD": unquote(parts.password or os.environ.get("PGPASSWORD", "")),
+            "PGUSER": unquote(parts.username or ""),
+            "PGPASSWORD": unquote(parts.password or ""),
             "PGDATABASE": parts.path.lstrip("/"),
             **tls,
         }

@@ -20,6 +20,7 @@ from dlt_pipelines.errors import MindweaveError
 from flows.ready_process import ReadyProcess, answers
 
 if TYPE_CHECKING:
+    from dbt.artifacts.schemas.run import RunResult
     from dbt.contracts.graph.manifest import Manifest
 
 MODEL_FOLDERS = ("models", "macros", "tests/dbt")
@@ -100,11 +101,9 @@ class Builder:
             if node.status in ("error", "fail")
         ]
         if failed:
-            message = str(failed[0].message or "").strip().splitlines()
             raise MindweaveError(
                 f"{len(failed)} of dbt's nodes failed, first {failed[0].node.name}: "
-                f"{message[0] if message else failed[0].status}; "
-                f"see {self._log_folder / 'dbt.log'}"
+                f"{_reason(failed[0])}; see {self._log_folder / 'dbt.log'}"
             )
         path = _state_path(self._settings)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -173,6 +172,12 @@ class BuildProcess(ReadyProcess):
             )
         if error := json.loads(output)["error"]:
             raise MindweaveError(error)
+
+
+def _reason(result: "RunResult") -> str:
+    """Return what the warehouse said; dbt says first only where."""
+    lines = str(result.message or result.status).strip().splitlines()
+    return lines[1].strip() if len(lines) > 1 and " Error in " in lines[0] else lines[0]
 
 
 def _state_path(settings: Settings) -> Path:

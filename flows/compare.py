@@ -92,7 +92,7 @@ def _compare(
         for column in types_here | types_there
         if types_here.get(column) != types_there.get(column)
     ]
-    same = ", ".join(f'"{column}"' for column in types_here if column not in differing)
+    same = ", ".join(f'"{column}"' for column in types_here if column not in differing) or "1"
     for one, other in (("here", "there"), ("there", "here")):
         connection.execute(
             f"create or replace table only_{one} as "

@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
+from dlt_pipelines.destinations import MissingRelationError
 from dlt_pipelines.errors import MindweaveError
 from flows.node import Node, NodeNotFoundError, find_node
 
@@ -120,12 +121,10 @@ def _export(read: Callable[[str], pa.Table], customer: str, data_dir: Path) -> N
         for mart in SITE_MARTS:
             try:
                 rows = read(f"select * from customer_{customer}.{mart}")  # noqa: S608, both checked
-            except Exception as error:
-                reason = str(error).strip().partition("\n")[0]
+            except MissingRelationError:
                 raise PublishError(
-                    f"cannot read customer_{customer}.{mart} ({reason}): "
-                    "run `mindweave build` first"
-                ) from error
+                    f"there is no customer_{customer}.{mart} yet: run `mindweave build` first"
+                ) from None
             columns = ", ".join(_typed_column(name) for name in rows.column_names)
             connection.register("mart_rows", rows)
             connection.execute(f"create table site.{mart} as select {columns} from mart_rows")  # noqa: S608

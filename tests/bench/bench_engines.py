@@ -12,6 +12,7 @@ It needs some 700 bytes of disk a call, below the folder for temporary files.
 """
 
 import argparse
+import functools
 import multiprocessing
 import os
 import shutil
@@ -34,6 +35,7 @@ from dlt_pipelines.destinations import warehouse_at
 from tests import servers, transcripts
 
 BYTES_OF_A_CALL = 700
+CLICKHOUSE_MEMORY = 12_000_000_000
 FIRST_DAY = date(2025, 1, 1)
 CALLS_OF_A_FILE = 1_000_000
 CALLS_OF_A_TOOL_CALL = 10  # every so many calls one of them used an MCP tool
@@ -72,7 +74,7 @@ COLUMNS_OF_CALLS = {
     "total_cost_usd": "cost",
     "reported_cost_usd": "null",
     "pricing_status": "if(cost is null, 'unpriced', 'priced')",
-    "price_version": "if(cost is null, null, model || '/standard/2025-09-29/' || left(md5(model), 8))",
+    "price_version": "if(cost is null, null, model || '/standard/2025-09-29/1a2b3c4d')",
     "first_load_id": "md5('load' || day)",
     "called_at": "called_at",
     "usage_date": "cast(called_at as date)",
@@ -190,7 +192,9 @@ class Engine:
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """Return the rows of a query."""
-        rows: list[dict[str, Any]] = warehouse_at(self.settings.warehouse_url).query(sql).to_pylist()
+        rows: list[dict[str, Any]] = (
+            warehouse_at(self.settings.warehouse_url).query(sql).to_pylist()
+        )
         return rows
 
 
@@ -407,7 +411,8 @@ def postgres_engine(home: Path) -> Iterator[Engine]:
 
 @contextmanager
 def clickhouse_engine(home: Path) -> Iterator[Engine]:
-    with served("clickhouse", home, servers.clickhouse) as engine:
+    server = functools.partial(servers.clickhouse, memory_bytes=CLICKHOUSE_MEMORY)
+    with served("clickhouse", home, server) as engine:
         yield engine
 
 
@@ -427,7 +432,9 @@ ENGINES = {"duckdb": duckdb_engine, "postgres": postgres_engine, "clickhouse": c
 def children(process: Path) -> list[int]:
     """Return the processes that a process of one thread started."""
     process = process.resolve()
-    return [int(child) for child in (process / "task" / process.name / "children").read_text().split()]
+    return [
+        int(child) for child in (process / "task" / process.name / "children").read_text().split()
+    ]
 
 
 def size(engine: Engine, schema: str, table: str) -> int:
@@ -532,6 +539,7 @@ def execute(engine: Engine, statements: list[str], costs: list[Cost] | None = No
     warehouse: Any = warehouse_at(engine.settings.warehouse_url)
     if engine.name == "duckdb":
         with duckdb.connect(warehouse.path) as connection:
+            connection.execute("set enable_progress_bar = false")
             for statement in statements:
                 with engine.measured(costs):
                     connection.execute(statement)

@@ -175,6 +175,17 @@ class TestCopying:
         for table in TABLES:
             assert raw_rows(there, table) == raw_rows(loaded, table)
 
+    def test_rows_that_are_missing_there_are_copied_again(self, loaded: Settings, server: str):
+        there = at(loaded, server)
+        copy_all(loaded, there)
+        warehouse, relation = warehouse_at(server), f"{there.raw_schema}.claude_code_messages"
+        with batches.read_batches(warehouse, f"select * from {relation} where 1 = 0") as none:
+            batches.replace_rows(warehouse, relation, "1 = 1", none)
+        assert raw_rows(there, "claude_code_messages") == []
+
+        assert copy_all(loaded, there)["claude_code_messages"] == 4
+        assert raw_rows(there, "claude_code_messages") == raw_rows(loaded, "claude_code_messages")
+
     @pytest.mark.parametrize("batch_count", [0, 4, 14])
     def test_a_copy_that_broke_and_is_run_again_is_whole_and_no_load_counted_before(
         self,

@@ -22,6 +22,7 @@ from dlt_pipelines.config import PROJECT_DIR, Settings
 from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.load import load_source
 from tests import servers
+from tests.dbt_process import DbtProcess, dbt_process
 from tests.transcripts import answer, append, command_environment, tool_result, tool_use, write
 
 Row = dict[str, Any]
@@ -42,29 +43,31 @@ OF_THE_RUN = {
 
 
 TESTED_BUILD = ("build", "--exclude-resource-type", "unit_test")
-SEEDS_TOO = (*TESTED_BUILD, "--exclude-resource-type", "test")
 
 
-def dbt(settings: Settings, *arguments: str, project: Path = PROJECT_DIR) -> Path:
-    """Run dbt as an analytics engineer does; return the folder with what it wrote."""
-    warehouse = warehouse_at(settings.warehouse_url)
-    target = settings.home / "dbt" / f"{warehouse.identity}-{project.name}"
+def dbt_environment(settings: Settings) -> dict[str, str]:
+    """Return what dbt's profile reads."""
+    return command_environment(
+        settings.home,
+        MINDWEAVE_CUSTOMER=settings.customer,
+        DO_NOT_TRACK="1",
+        **warehouse_at(settings.warehouse_url).dbt_environment(),
+    )
+
+
+def dbt(settings: Settings, *arguments: str, project: Path = PROJECT_DIR) -> None:
+    """Run dbt as an analytics engineer does."""
+    target = str(settings.home / "dbt")
     program = Path(sys.executable).with_name("dbt")
-    folders = ("--target-path", str(target), "--log-path", str(target))
+    folders = ("--target-path", target, "--log-path", target)
     done = subprocess.run(
         [program, "--no-use-colors", *arguments, *folders],
         cwd=project,
-        env=command_environment(
-            settings.home,
-            MINDWEAVE_CUSTOMER=settings.customer,
-            DO_NOT_TRACK="1",
-            **warehouse.dbt_environment(),
-        ),
+        env=dbt_environment(settings),
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
-    return target
 
 
 def rows(settings: Settings, relation: str) -> list[Row]:
@@ -167,17 +170,24 @@ class History:
     """What one engine held after each build."""
 
     settings: Settings
+    dbt: DbtProcess
     loads: dict[str, str | None] = field(default_factory=dict)
     marts: dict[str, Marts] = field(default_factory=dict)
     priced_at: dict[str, dict[str, datetime]] = field(default_factory=dict)
+    results: dict[str, list[Row]] = field(default_factory=dict)
 
-    def dbt(self, stage: str, *arguments: str, project: Path = PROJECT_DIR) -> None:
-        self.remember(stage, dbt(self.settings, *arguments, project=project))
-
-    def remember(self, stage: str, target: Path) -> None:
-        manifest = json.loads((target / "manifest.json").read_text("utf-8"))
-        self.marts[stage] = read_marts(self.settings, public_marts(manifest))
+    def build(self, stage: str, *arguments: str) -> None:
+        """Run dbt and remember what there is then."""
+        self.dbt.run(*arguments)
+        results = json.loads((self.dbt.target / "run_results.json").read_text("utf-8"))
+        self.results[stage] = results["results"]
+        self.marts[stage] = read_marts(self.settings, public_marts(self.manifest()))
         self.priced_at[stage] = priced_at(self.settings)
+
+    def manifest(self) -> Row:
+        """Return what dbt knows of the project."""
+        manifest: Row = json.loads((self.dbt.target / "manifest.json").read_text("utf-8"))
+        return manifest
 
 
 @dataclass
@@ -186,8 +196,7 @@ class Histories:
 
     manifest: Row
     of: dict[str, History]
-    first_results: dict[str, list[Row]]
-    edited: Path
+    project: Path
 
 
 def public_marts(manifest: Row) -> list[str]:
@@ -208,56 +217,51 @@ def histories(
     """Build the same on every engine: first, nothing new, late data, all anew, other prices."""
     # one home: pseudonyms are keyed by it
     home = tmp_path_factory.mktemp("history") / "home"
-    folder = home / "transcripts"
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        servers.postgres_database(postgres_url) as postgres_database_url,
-        without_customers(clickhouse_url),
-        without_customers(clickhouse_cluster_url),
-        ThreadPoolExecutor() as all_engines,
-    ):
+    folder, project = home / "transcripts", home / "project"
+    with contextlib.ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(demo_workload, "DAYS", 12)
-        urls = (
-            *(str(home / "mindweave.duckdb"), postgres_database_url),
-            *(clickhouse_url, clickhouse_cluster_url),
-        )
-        engines = {
-            engine: History(Settings(home, url, "local"))
-            for engine, url in zip(ENGINES, urls, strict=True)
-        }
-        histories = list(engines.values())
         write_first(folder)
-        for history in histories:
-            history.loads["first"] = load(history.settings, folder)
-        targets = list(all_engines.map(lambda one: dbt(one.settings, "build"), histories))
-        results = [
-            json.loads((target / "run_results.json").read_text("utf-8"))["results"]
-            for target in targets
-        ]
-        for history, target in zip(histories, targets, strict=True):
-            history.remember("first", target)
-            history.loads["again"] = load(history.settings, folder)
-        list(all_engines.map(lambda one: one.dbt("again", "run"), histories))
-        write_late(folder)
-        for history in histories:
-            history.loads["late"] = load(history.settings, folder)
-        list(all_engines.map(lambda one: one.dbt("late", *TESTED_BUILD), histories))
-        list(all_engines.map(lambda one: one.dbt("anew", "run", "--full-refresh"), histories))
-        edited = edited_project(home / "edited", *EDITED_PRICES)
-        list(all_engines.map(lambda one: one.dbt("edited", *SEEDS_TOO, project=edited), histories))
-        yield Histories(
-            manifest=json.loads((targets[0] / "manifest.json").read_text("utf-8")),
-            of=engines,
-            first_results=dict(zip(engines, results, strict=True)),
-            edited=edited,
+        copy_project(project)
+        urls = (
+            str(home / "mindweave.duckdb"),
+            stack.enter_context(servers.postgres_database(postgres_url)),
+            stack.enter_context(without_customers(clickhouse_url)),
+            stack.enter_context(without_customers(clickhouse_cluster_url)),
         )
+        engines = {}
+        for engine, url in zip(ENGINES, urls, strict=True):
+            settings = Settings(home, url, "local")
+            process = dbt_process(project, home / "dbt" / engine, dbt_environment(settings))
+            engines[engine] = History(settings, stack.enter_context(process))
+        histories = list(engines.values())
+        at_once = stack.enter_context(ThreadPoolExecutor())
+
+        def load_all(stage: str) -> None:
+            for history in histories:
+                history.loads[stage] = load(history.settings, folder)
+
+        def build_all(stage: str, *arguments: str) -> None:
+            list(at_once.map(lambda history: history.build(stage, *arguments), histories))
+
+        load_all("first")
+        build_all("first", "build")
+        load_all("again")
+        build_all("again", "run")
+        write_late(folder)
+        load_all("late")
+        build_all("late", *TESTED_BUILD)
+        build_all("anew", "run", "--full-refresh")
+        edit_prices(project)
+        build_all("edited", *TESTED_BUILD, "--exclude-resource-type", "test")
+        yield Histories(engines["duckdb"].manifest(), engines, project)
 
 
 @contextlib.contextmanager
-def without_customers(url: str) -> Iterator[None]:
-    """Leave nothing of the block's customers on a ClickHouse."""
+def without_customers(url: str) -> Iterator[str]:
+    """Yield the URL of a ClickHouse, and leave nothing of the block's customers on it."""
     try:
-        yield
+        yield url
     finally:
         servers.drop_customer_databases(url)
 
@@ -267,9 +271,8 @@ def history(request: pytest.FixtureRequest, histories: Histories) -> History:
     return histories.of[request.param]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_first_build_passes_with_all_its_tests(histories, engine):
-    results = histories.first_results[engine]
+def test_a_first_build_passes_with_all_its_tests(history):
+    results = history.results["first"]
 
     kinds = {result["unique_id"].split(".")[0] for result in results} - {"operation"}
     assert kinds == {"seed", "model", "test", "unit_test"}
@@ -410,27 +413,30 @@ EDITED_PRICES = (
 )
 
 
-def edited_project(folder: Path, *prices: Row) -> Path:
-    """Return a copy of the project with ``prices`` added to the price book, or put in it."""
-    folder.mkdir()
+def copy_project(folder: Path) -> None:
+    """Make a copy of the dbt project whose seeds can be edited."""
+    folder.mkdir(parents=True)
     for name in ("models", "macros", "tests", "dbt_project.yml", "profiles.yml"):
         (folder / name).symlink_to(PROJECT_DIR / name)
     shutil.copytree(PROJECT_DIR / "seeds", folder / "seeds")
-    path = folder / "seeds" / "model_prices.csv"
+
+
+def edit_prices(project: Path) -> None:
+    """Add the edited prices to the price book, or put them in it."""
+    path = project / "seeds" / "model_prices.csv"
     with path.open(newline="") as stream:
         book = {
             (row["model_id"], row["price_band"], row["valid_to_date"]): row
             for row in csv.DictReader(stream)
         }
     columns = list(next(iter(book.values())))
-    for new in prices:
+    for new in EDITED_PRICES:
         row = book.setdefault((new["model_id"], new["price_band"], ""), new)
         row.update({name: value for name, value in new.items() if "usd" in name})
     with path.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, columns, restval="")
         writer.writeheader()
         writer.writerows(book.values())
-    return folder
 
 
 def test_an_edited_price_book_prices_again_exactly_the_calls_it_concerns(history):
@@ -471,7 +477,7 @@ def test_an_edited_price_book_gives_what_a_build_from_nothing_gives(histories, t
     settings = Settings(tmp_path, str(tmp_path / "mindweave.duckdb"), "local")
     shutil.copy(original.settings.warehouse_url, settings.warehouse_url)
 
-    dbt(settings, "run", "--full-refresh", project=histories.edited)
+    dbt(settings, "run", "--full-refresh", project=histories.project)
 
     assert read_marts(settings, sorted(original.marts["edited"])) == original.marts["edited"]
 

@@ -24,6 +24,7 @@ from tests.servers.processes import (
 # not imported: that would start an engine in the tests
 CHDB_WHEEL = Path(importlib.util.find_spec("chdb").origin).parent  # type: ignore[union-attr,arg-type]
 # the data is small and thrown away, and several servers run beside the tests
+MEMORY_BYTES = 2_000_000_000
 CONFIG = """
 <clickhouse>
     <listen_host>127.0.0.1</listen_host>
@@ -32,7 +33,7 @@ CONFIG = """
     <users_config>users.xml</users_config>
     <logger><level>none</level></logger>
     <send_crash_reports><enabled>false</enabled></send_crash_reports>
-    <max_server_memory_usage>2000000000</max_server_memory_usage>
+    <max_server_memory_usage>{memory_bytes}</max_server_memory_usage>
     <mark_cache_size>16000000</mark_cache_size>
     <index_mark_cache_size>16000000</index_mark_cache_size>
     <primary_index_cache_size>16000000</primary_index_cache_size>
@@ -47,7 +48,7 @@ CONFIG = """
 USERS = """
 <clickhouse>
     <profiles>
-        <default><max_memory_usage>1500000000</max_memory_usage></default>
+        <default><max_memory_usage>{query_bytes}</max_memory_usage></default>
         <itself><max_sessions_for_user>1</max_sessions_for_user></itself>
     </profiles>
     <quotas><default/></quotas>
@@ -142,29 +143,47 @@ def _own_file(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def clickhouse_node(
-    http_port: int, native_port: int, password: str, *, cluster: str = "", more_users: str = ""
+    http_port: int,
+    native_port: int,
+    password: str,
+    *,
+    cluster: str = "",
+    more_users: str = "",
+    memory_bytes: int = MEMORY_BYTES,
 ) -> Iterator[ClickHouseNode]:
     """Start one server; ``cluster`` is more of its config.xml."""
     with server_folder() as folder:
         _own_file(
             folder / "config.xml",
-            CONFIG.format(http_port=http_port, native_port=native_port, cluster=cluster),
+            CONFIG.format(
+                http_port=http_port,
+                native_port=native_port,
+                cluster=cluster,
+                memory_bytes=memory_bytes,
+            ),
         )
         _own_file(
             folder / "users.xml",
-            USERS.format(user=USER, password=escape(password), more_users=more_users),
+            USERS.format(
+                user=USER,
+                password=escape(password),
+                more_users=more_users,
+                query_bytes=memory_bytes * 3 // 4,
+            ),
         )
         with supervised_program("clickhouse_server.py", [CHDB_WHEEL], folder) as server:
             yield ClickHouseNode(http_port, native_port, password, server)
 
 
 @contextlib.contextmanager
-def clickhouse(more_users: str = "") -> Iterator[str]:
+def clickhouse(more_users: str = "", memory_bytes: int = MEMORY_BYTES) -> Iterator[str]:
     """Serve an empty ClickHouse and yield the URL of a user with all rights on data.
 
     ``more_users`` is put into the ``users`` of users.xml: users can not be made with SQL here.
     """
     password = secrets.token_hex(8)
-    with clickhouse_node(free_port(), free_port(), password, more_users=more_users) as node:
+    with clickhouse_node(
+        free_port(), free_port(), password, more_users=more_users, memory_bytes=memory_bytes
+    ) as node:
         node.wait()
         yield node.url

@@ -17,7 +17,13 @@ from dlt_pipelines.errors import MindweaveError, UsageError
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch, tmp_path):
-    for name in ("MINDWEAVE_HOME", "MINDWEAVE_WAREHOUSE", "MINDWEAVE_CUSTOMER"):
+    for name in (
+        "MINDWEAVE_HOME",
+        "MINDWEAVE_WAREHOUSE",
+        "MINDWEAVE_CUSTOMER",
+        "PGUSER",
+        "PGPASSWORD",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(config, "PROJECT_DIR", tmp_path)
@@ -47,6 +53,29 @@ def test_the_environment_says_where_and_who_and_an_option_wins(monkeypatch, tmp_
     assert read_settings().warehouse_url == "postgresql://u@db/x"
     assert read_settings().customer == "acme"
     assert read_settings("globex").customer == "globex"
+
+
+@pytest.mark.parametrize(
+    ("url", "complete"),
+    [
+        ("postgresql://db/usage", "postgresql://etl:p%40ss@db/usage"),
+        ("postgresql://me@db/usage", "postgresql://me:p%40ss@db/usage"),
+        ("postgresql://me:own@db/usage", "postgresql://me:own@db/usage"),
+        ("clickhouse://db:9000/?cluster=c", "clickhouse://loader:hunter2@db:9000/?cluster=c"),
+    ],
+)
+def test_a_login_that_the_url_lacks_comes_from_the_environment_or_dlts_secrets(
+    monkeypatch, write, url, complete
+):
+    write(
+        "secrets.toml",
+        '[destination.postgres.credentials]\nusername = "etl"\npassword = "p@ss"\n',
+    )
+    monkeypatch.setenv("MINDWEAVE_WAREHOUSE", url)
+    monkeypatch.setenv("CLICKHOUSE_USER", "loader")
+    monkeypatch.setenv("CLICKHOUSE_PASSWORD", "hunter2")
+
+    assert read_settings().warehouse_url == complete
 
 
 def test_a_customer_has_three_schemas():

@@ -1,0 +1,72 @@
+"""The same commands on every engine print the same numbers and give the site the same data."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from dlt_pipelines.destinations import warehouse_at
+from flows import publish
+from tests import transcripts
+
+# these tell of the run itself, so no two runs agree on them
+OF_THE_RUN = {
+    "load_id", "finished_at", "last_loaded_at", "processed_at", "started_at",
+    "seconds", "published_at",
+}  # fmt: skip
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return transcripts.write(
+        tmp_path / "t" / "s.jsonl",
+        transcripts.answer(1),
+        transcripts.tool_use(2),
+        transcripts.tool_result(2),
+        transcripts.answer(3, timestamp="2025-11-30T23:59:59.999999Z", sessionId="s2"),
+        b"not json",
+    )
+
+
+def shown(home: Path, source: Path, warehouse_url: str | None) -> tuple[str, dict[str, Any]]:
+    """Return what load and build print, and the tables that the site is made from."""
+    variables = {"MINDWEAVE_WAREHOUSE": warehouse_url} if warehouse_url else {}
+    arguments = ("load", "--path", source, "--user", "dana", "--team", "search")
+    privacy = {"MINDWEAVE_PRIVACY_KEY": "the same pseudonyms everywhere, so long it must be"}
+    loaded = transcripts.succeeds(transcripts.mindweave(home, *arguments, **variables, **privacy))
+    again = transcripts.succeeds(transcripts.mindweave(home, *arguments, **variables, **privacy))
+    assert "1 quarantined" in loaded
+    assert "nothing new" in again
+    printed = transcripts.succeeds(transcripts.mindweave(home, "build", **variables))
+
+    warehouse = warehouse_at(warehouse_url or str(home / "mindweave.duckdb"))
+    publish._export(warehouse.query, "local", home / "data")
+    site = home / "data" / "marts" / "marts" / "marts.duckdb"
+    tables = {}
+    with duckdb.connect(site, read_only=True) as connection:
+        for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall():
+            columns = connection.execute(
+                "select column_name, data_type from duckdb_columns() where table_name = ?", [name]
+            ).fetchall()
+            kept = ", ".join(f'"{column}"' for column, _ in columns if column not in OF_THE_RUN)
+            rows = connection.execute(f"select {kept} from {name} order by all").fetchall()
+            tables[name] = (columns, rows)
+    return printed, tables
+
+
+@pytest.mark.parametrize("server", ["postgres_database", "clickhouse", "clickhouse_cluster"])
+def test_a_server_prints_and_publishes_what_a_file_does(
+    tmp_path: Path, source: Path, server: str, request: pytest.FixtureRequest
+) -> None:
+    on_file = shown(tmp_path / "file", source, None)
+    on_server = shown(tmp_path / "server", source, request.getfixturevalue(server))
+
+    printed, tables = on_file
+    assert on_server[0] == printed
+    assert on_server[1].keys() == tables.keys()
+    for name, table in tables.items():
+        assert on_server[1][name] == table, name
+    assert "for 3 model calls" in printed
+    _, rows = tables["cost_by_team"]
+    assert len(rows) == 2
