@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 
@@ -33,6 +33,10 @@ from flows.ready_process import ReadyProcess, answers
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
     from sqlalchemy.engine import Engine
+
+    from dlt_pipelines.clickhouse_warehouse import ClickHouseWarehouse
+    from dlt_pipelines.duckdb_warehouse import DuckDBWarehouse
+    from dlt_pipelines.postgres_warehouse import PostgresWarehouse
 
 TIME_LIMIT_SECONDS = 15 * 60
 COULD_NOT_BE_CHECKED = "could not be checked"
@@ -230,32 +234,30 @@ def _connections(warehouse: Warehouse) -> Iterator[Callable[[], Any]]:
 
 def _connect_for_reading(warehouse: Warehouse) -> Any:
     """Open a DB-API connection, fit for SQLAlchemy, that cannot write."""
-    engine: Any = warehouse
     if warehouse.engine == "duckdb":
         from duckdb_engine import ConnectionWrapper
 
+        path = cast("DuckDBWarehouse", warehouse).path
         return ConnectionWrapper(
-            duckdb.connect(
-                engine.path, read_only=True, config={"autoinstall_known_extensions": False}
-            )
+            duckdb.connect(path, read_only=True, config={"autoinstall_known_extensions": False})
         )
     if warehouse.engine == "postgres":
-        connection = engine.connect()
+        connection = cast("PostgresWarehouse", warehouse).connect()
         connection.set_session(readonly=True)
         return connection
     from clickhouse_connect import dbapi
 
     from dlt_pipelines.clickhouse_warehouse import SETTINGS
 
+    server = cast("ClickHouseWarehouse", warehouse)
     settings: dict[str, Any] = SETTINGS | {"readonly": 2}  # 1 would forbid the other settings
     return dbapi.connect(
-        host=engine.host,
-        port=engine.http_port,
-        username=engine.user,
-        password=engine.password,
-        secure=engine.secure,
-        verify=engine.verify,
-        ca_cert=engine.ca_cert,
+        host=server.host,
+        port=server.http_port,
+        username=server.user,
+        password=server.password,
+        secure=server.secure,
+        ca_cert=server.ca_certs,
         autogenerate_session_id=False,
         **settings,
     )

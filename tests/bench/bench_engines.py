@@ -595,10 +595,11 @@ def invoke_dbt(engine: Engine, *arguments: str, callbacks: Any = ()) -> Any:
             *(f"--target-path={folder}", f"--log-path={folder}"),
         ]
     )
+    nodes = getattr(result.result, "results", [])
     if not result.success:
-        messages = [str(node.message) for node in getattr(result.result, "results", [])]
-        raise RuntimeError(f"dbt failed on {engine.name}: {result.exception or messages}")
-    return result.result.results
+        failed = [f"{node.node.name}: {node.message}" for node in nodes if node.message]
+        raise RuntimeError(f"dbt failed on {engine.name}: {result.exception or failed}")
+    return nodes
 
 
 if __name__ == "__main__":

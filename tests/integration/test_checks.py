@@ -6,6 +6,7 @@ import duckdb
 import psycopg2
 import pytest
 
+from dlt_pipelines.clickhouse_warehouse import ClickHouseWarehouse
 from dlt_pipelines.config import Settings
 from dlt_pipelines.destinations import MissingRelationError, warehouse_at
 from dlt_pipelines.errors import MindweaveError
@@ -61,11 +62,11 @@ def load(settings, numbers):
 def execute(settings, sql):
     """Run one statement as somebody who writes to the warehouse."""
     warehouse = warehouse_at(settings.warehouse_url)
-    if warehouse.engine == "duckdb":
+    if isinstance(warehouse, ClickHouseWarehouse):
+        warehouse.execute(sql)
+    elif warehouse.engine == "duckdb":
         with duckdb.connect(settings.warehouse_url) as connection:
             connection.execute(sql)
-    elif warehouse.engine == "clickhouse":
-        warehouse.execute(sql)
     else:
         connection = psycopg2.connect(settings.warehouse_url)
         with connection, connection.cursor() as cursor:
@@ -77,11 +78,11 @@ def update(settings, table, changes, condition):
     """Change rows that landed."""
     table = f"{settings.raw_schema}.{table}"
     warehouse = warehouse_at(settings.warehouse_url)
-    if warehouse.engine != "clickhouse":
+    if not isinstance(warehouse, ClickHouseWarehouse):
         execute(settings, f"update {table} set {changes} where {condition}")
         return
     if warehouse.cluster:
-        table += f"_local on cluster {warehouse.cluster}"
+        table += f"_local {warehouse.on_cluster}"
     execute(
         settings,
         f"alter table {table} update {changes} where {condition} settings mutations_sync = 2",

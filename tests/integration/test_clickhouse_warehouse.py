@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dlt_pipelines import clickhouse_warehouse
 from dlt_pipelines.config import Settings
 from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.errors import MindweaveError
@@ -201,6 +202,17 @@ def test_what_is_wrong_with_a_server_is_said_in_one_line(
         transcripts.assert_one_line(done.stderr)
         assert message in done.stderr
         assert "s3cret" not in done.stderr
+
+
+def test_a_server_that_is_too_old_is_refused(
+    monkeypatch: pytest.MonkeyPatch, clickhouse: str
+) -> None:
+    monkeypatch.setattr(clickhouse_warehouse, "OLDEST_VERSION", (99, 1))
+
+    with pytest.raises(
+        MindweaveError, match=r"is ClickHouse 26\.\S+: the models need 99.1 or newer"
+    ):
+        warehouse_at(clickhouse).check()
 
 
 def test_no_right_to_make_a_database_is_said_in_one_line(tmp_path: Path, transcript: Path) -> None:
