@@ -130,7 +130,6 @@ class ClickHouseWarehouse(Warehouse):
         known = self.query(f"select name from system.databases where name = '{schema}'")
         if not known.num_rows:
             self.execute(f"create database if not exists {schema}{self.on_cluster}")
-        self._deliver(schema)
 
     def query(self, sql: str) -> pa.Table:
         """Run a query over HTTP, which answers in Arrow."""
@@ -200,14 +199,13 @@ class ClickHouseWarehouse(Warehouse):
             for statement in statements:
                 self._execute_distributed(statement)
         super().make_raw_tables(pipeline)  # finds nothing left to make on a cluster
+        self._deliver(pipeline)
 
     def load_packages(self, pipeline: "dlt.Pipeline") -> None:
         """Load, and return when every shard has its rows."""
         self.make_raw_tables(pipeline)
         super().load_packages(pipeline)
-        with pipeline.destination_client() as client:
-            clickhouse: Any = client
-            self._deliver(clickhouse.sql_client.database_name)
+        self._deliver(pipeline)
 
     def dbt_environment(self) -> dict[str, str]:
         """Return what the profile's target ``clickhouse`` reads."""
@@ -243,15 +241,19 @@ class ClickHouseWarehouse(Warehouse):
         self.execute(f"{verb} {part}{self.on_cluster} {rest}")
         self.execute(f"{verb} {whole}{self.on_cluster} {rest_of_whole}")
 
-    def _deliver(self, database: str) -> None:
+    def _deliver(self, pipeline: "dlt.Pipeline") -> None:
         """Wait until every shard has its rows: distributed tables take them first, then send."""
-        if self.cluster:
-            tables = self.query(
-                "select name from system.tables "
-                f"where database = '{database}' and engine = 'Distributed'"
-            )
-            for name in tables[0].to_pylist():
-                self.execute(f"system flush distributed {database}.`{name}`")
+        if not self.cluster:
+            return
+        with pipeline.destination_client() as client:
+            clickhouse: Any = client
+            database = clickhouse.sql_client.database_name
+        tables = self.query(
+            f"select name from system.tables where database = '{database}' "
+            "and engine = 'Distributed'"
+        )
+        for name in tables[0].to_pylist():
+            self.execute(f"system flush distributed {database}.`{name}`")
 
     @property
     def on_cluster(self) -> str:

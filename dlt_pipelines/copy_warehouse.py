@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from dlt_pipelines.batches import read_batches, replace_rows
-from dlt_pipelines.config import Settings
+from dlt_pipelines.config import Settings, with_login
 from dlt_pipelines.destinations import Engine, MissingRelationError, Warehouse, warehouse_at
 from dlt_pipelines.errors import MindweaveError, UsageError
 from dlt_pipelines.load import DLT_ENVIRONMENT, explained
@@ -95,6 +95,7 @@ def settings_of_other(settings: Settings, url: str) -> Settings:
     Raises UsageError where that is the same one, and MindweaveError where it cannot be reached.
     """
     try:
+        url = with_login(url)
         warehouse = warehouse_at(url)
         warehouse.check()
     except MindweaveError as error:
@@ -183,10 +184,9 @@ def _tables(schemas: list["Schema"]) -> list[_Table]:
     kinds: dict[str, dict[str, str]] = {}
     for schema in schemas:
         for name in schema.tables:
-            columns = schema.get_table_columns(name)  # only those that have a type
-            kinds.setdefault(name, {}).update(
-                {column: str(hints["data_type"]) for column, hints in columns.items()}
-            )
+            # only those that have a type; without one there is no column, nor a table, yet
+            for column, hints in schema.get_table_columns(name).items():
+                kinds.setdefault(name, {})[column] = str(hints["data_type"])
     names = sorted(kinds.keys() - {VERSION_TABLE}, key=lambda name: (name == LOADS_TABLE, name))
     return [_Table(name, kinds[name]) for name in names]
 

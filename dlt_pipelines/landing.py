@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
+import pyarrow as pa
 
 from dlt_pipelines.destinations import BulkFormat
 
@@ -31,6 +32,15 @@ DUCKDB_TYPES: dict[ColumnType, str] = {
     "usd": "decimal(38, 15)",
 }
 
+ARROW_TYPES: dict[ColumnType, pa.DataType] = {
+    "text": pa.string(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "bool": pa.bool_(),
+    "timestamp": pa.timestamp("us"),
+    "usd": pa.decimal128(38, 15),
+}
+
 
 @dataclass(frozen=True)
 class RawTable:
@@ -43,6 +53,12 @@ class RawTable:
         """Return the DuckDB statement that makes an empty table of this shape."""
         columns = ", ".join(f"{name} {DUCKDB_TYPES[kind]}" for name, kind in self.columns.items())
         return f"create table {self.name} ({columns})"
+
+    def no_rows(self) -> pa.Table:
+        """Return an empty table of this shape."""
+        return pa.schema(
+            {name: ARROW_TYPES[kind] for name, kind in self.columns.items()}
+        ).empty_table()
 
     def adapt(self, resource: "DltResource") -> "DltResource":
         """Give the resource this table's columns; ClickHouse sorts by load, as later steps ask."""
@@ -138,7 +154,9 @@ class LandingTable:
         import dlt  # slow to import: only where something landed
 
         def parts() -> Iterator[Any]:
-            yield dlt.mark.materialize_table_schema()
+            if not self.parts:
+                # an empty table and not a mark, for which dlt would add columns that files lack
+                yield self.table.no_rows()
             for path, rows in self.parts:
                 yield dlt.mark.with_file_import(str(path), self.file_format, rows)
 

@@ -1,10 +1,14 @@
-{#- Milliseconds from one time to a later one. -#}
+{#- From the millisecond of one time to that of a later one. -#}
 {% macro milliseconds_between(start_at, end_at) -%}
     {{- return(adapter.dispatch('milliseconds_between', 'mindweave')(start_at, end_at)) -}}
 {%- endmacro %}
 
 {% macro default__milliseconds_between(start_at, end_at) -%}
-    cast(round(extract(epoch from ({{ end_at }} - {{ start_at }})) * 1000) as bigint)
+    cast(
+        floor(extract(epoch from {{ end_at }}) * 1000)
+        - floor(extract(epoch from {{ start_at }}) * 1000)
+        as bigint
+    )
 {%- endmacro %}
 
 {% macro duckdb__milliseconds_between(start_at, end_at) -%}

@@ -17,29 +17,27 @@ OF_THE_RUN = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    return transcripts.write(
-        tmp_path / "t" / "s.jsonl",
-        transcripts.answer(1),
+def shown(home: Path, warehouse_url: str | None) -> tuple[str, dict[str, Any]]:
+    """Return what load and build print, and the tables that the site is made from."""
+    variables = {"MINDWEAVE_PRIVACY_KEY": "the same pseudonyms everywhere, so it is the same"}
+    if warehouse_url:
+        variables["MINDWEAVE_WAREHOUSE"] = warehouse_url
+    source = transcripts.write(home.parent / f"{home.name}.jsonl", transcripts.answer(1))
+    arguments = ("load", "--path", source, "--user", "dana", "--team", "search")
+    printed = [transcripts.succeeds(transcripts.mindweave(home, *arguments, **variables))]
+    transcripts.append(
+        source,
         transcripts.tool_use(2),
         transcripts.tool_result(2),
         transcripts.answer(3, timestamp="2025-11-30T23:59:59.999999Z", sessionId="s2"),
         b"not json",
     )
+    for _ in range(2):
+        printed.append(transcripts.succeeds(transcripts.mindweave(home, *arguments, **variables)))
+    assert "1 quarantined" in printed[1]
+    assert "nothing new" in printed[2]
 
-
-def shown(home: Path, source: Path, warehouse_url: str | None) -> tuple[str, dict[str, Any]]:
-    """Return what load and build print, and the tables that the site is made from."""
-    variables = {"MINDWEAVE_WAREHOUSE": warehouse_url} if warehouse_url else {}
-    arguments = ("load", "--path", source, "--user", "dana", "--team", "search")
-    privacy = {"MINDWEAVE_PRIVACY_KEY": "the same pseudonyms everywhere, so long it must be"}
-    loaded = transcripts.succeeds(transcripts.mindweave(home, *arguments, **variables, **privacy))
-    again = transcripts.succeeds(transcripts.mindweave(home, *arguments, **variables, **privacy))
-    assert "1 quarantined" in loaded
-    assert "nothing new" in again
-    printed = transcripts.succeeds(transcripts.mindweave(home, "build", **variables))
-
+    built = transcripts.succeeds(transcripts.mindweave(home, "build", **variables))
     warehouse = warehouse_at(warehouse_url or str(home / "mindweave.duckdb"))
     publish._export(warehouse.query, "local", home / "data")
     site = home / "data" / "marts" / "marts" / "marts.duckdb"
@@ -52,15 +50,15 @@ def shown(home: Path, source: Path, warehouse_url: str | None) -> tuple[str, dic
             kept = ", ".join(f'"{column}"' for column, _ in columns if column not in OF_THE_RUN)
             rows = connection.execute(f"select {kept} from {name} order by all").fetchall()
             tables[name] = (columns, rows)
-    return printed, tables
+    return built, tables
 
 
 @pytest.mark.parametrize("server", ["postgres_database", "clickhouse", "clickhouse_cluster"])
 def test_a_server_prints_and_publishes_what_a_file_does(
-    tmp_path: Path, source: Path, server: str, request: pytest.FixtureRequest
+    tmp_path: Path, server: str, request: pytest.FixtureRequest
 ) -> None:
-    on_file = shown(tmp_path / "file", source, None)
-    on_server = shown(tmp_path / "server", source, request.getfixturevalue(server))
+    on_file = shown(tmp_path / "file", None)
+    on_server = shown(tmp_path / "server", request.getfixturevalue(server))
 
     printed, tables = on_file
     assert on_server[0] == printed

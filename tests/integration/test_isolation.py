@@ -70,18 +70,18 @@ class TestPostgres:
 
     def test_each_reader_reads_its_own_marts_after_every_rebuild_and_nothing_else(
         self, database: str, tmp_path: Path
-    ):
+    ) -> None:
         home = tmp_path / "home"
         switched_on = {"MINDWEAVE_READER_PREFIX": READER_PREFIX}
         for customer in CUSTOMERS:
             load(home, customer, database)
         build(home, "acme", database)
+        build(home, "globex", database, **switched_on)
         self.assert_reads(database, "acme", [])
+        self.assert_reads(database, "globex", marts("globex"))
 
         build(home, "acme", database, **switched_on)
-        build(home, "globex", database, **switched_on)
         self.assert_reads(database, "acme", marts("acme"))
-        self.assert_reads(database, "globex", marts("globex"))
 
         for state in (home / "dbt" / "acme").glob("built-*.json"):
             state.unlink()  # as if the models had changed: everything is built anew
@@ -90,7 +90,7 @@ class TestPostgres:
 
     def test_a_reader_that_does_not_exist_is_named_in_one_line(
         self, postgres_database: str, tmp_path: Path
-    ):
+    ) -> None:
         home = tmp_path / "home"
         load(home, "acme", postgres_database)
         failed = transcripts.mindweave(
@@ -144,9 +144,7 @@ class TestClickHouse:
         for customer in CUSTOMERS
     )
 
-    def test_each_reader_reads_its_own_marts_after_every_rebuild_and_nothing_else(
-        self, tmp_path: Path
-    ):
+    def test_each_reader_reads_its_own_marts_and_nothing_else(self, tmp_path: Path) -> None:
         home = tmp_path / "home"
         with servers.clickhouse_cluster(more_users=self.USERS) as url:
             for customer in CUSTOMERS:
@@ -154,8 +152,6 @@ class TestClickHouse:
                 build(home, customer, url)
             for customer in CUSTOMERS:
                 self.assert_reads(url, customer)
-            build(home, "acme", url)
-            self.assert_reads(url, "acme")
 
     @classmethod
     def assert_reads(cls, url: str, customer: str) -> None:

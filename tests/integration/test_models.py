@@ -13,11 +13,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import clickhouse_connect
 import duckdb
 import pytest
 
 from dlt_pipelines import demo_workload
+from dlt_pipelines.clickhouse_warehouse import ClickHouseWarehouse
 from dlt_pipelines.config import PROJECT_DIR, Settings
 from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.load import load_source
@@ -30,6 +33,7 @@ Marts = dict[str, list[Row]]
 
 LAYERS = ("staging", "intermediate", "marts")
 ENGINES = ("duckdb", "postgres", "clickhouse", "clickhouse cluster")
+CLICKHOUSE_ENGINES = ENGINES[2:]
 MEASURES = (
     *("total_calls", "input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens"),
     *("cache_read_tokens", "output_tokens", "total_cost_usd", "unpriced_calls"),
@@ -289,6 +293,56 @@ def test_every_engine_gives_the_same_marts(histories, engine, stage):
     assert on_duckdb.keys() == on_this.keys()
     for name, mart in on_duckdb.items():
         assert mart == on_this[name], name
+
+
+@pytest.mark.parametrize("engine", CLICKHOUSE_ENGINES)
+def test_marts_do_not_depend_on_their_readers_settings(histories, engine):
+    history = histories.of[engine]
+    url = urlsplit(history.settings.warehouse_url)
+    reader = clickhouse_connect.get_client(
+        host=url.hostname or "",
+        port=int(parse_qs(url.query)["http_port"][0]),
+        username=url.username,
+        password=url.password or "",
+        settings={"readonly": 1},
+    )
+
+    for name in history.marts["edited"]:
+        sql = f"select * from {history.settings.marts_schema}.{name}"
+        expected = warehouse_at(history.settings.warehouse_url).query(sql).to_pylist()
+        found = reader.query_arrow(sql, use_strings=True).to_pylist()
+        assert sorted(map(utc, found), key=repr) == sorted(map(utc, expected), key=repr), name
+
+
+def utc(row: Row) -> Row:
+    """Return a row whose times are UTC, whether they say so or not."""
+    return {
+        name: value.replace(tzinfo=None) if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }
+
+
+@pytest.mark.parametrize("engine", CLICKHOUSE_ENGINES)
+def test_a_build_that_broke_off_without_a_transaction_is_made_good(histories, engine):
+    history = histories.of[engine]
+    warehouse = warehouse_at(history.settings.warehouse_url)
+    assert isinstance(warehouse, ClickHouseWarehouse)
+    rows_of = f"{history.settings.staging_schema}.int_calls__priced"
+    rows_of += f"_local{warehouse.on_cluster}" if warehouse.cluster else ""
+    warehouse.execute(f"alter table {rows_of} add column unexpected Int8")
+
+    with pytest.raises(AssertionError, match="int_calls__priced"):
+        history.dbt.run("run", "--select", "int_calls__priced")
+    warehouse.execute(f"alter table {rows_of} drop column unexpected")
+    warehouse.execute(f"delete from {rows_of} where sipHash64(call_id) % 2 = 0")
+    history.build("made good", "run")
+
+    assert history.marts["made good"] == history.marts["edited"]
+    leftovers = warehouse.query(
+        "select name from system.tables "
+        "where match(name, '__dbt_|__unfinished') and database like 'customer_%'"
+    )
+    assert leftovers.to_pylist() == []
 
 
 def test_a_run_without_new_data_changes_nothing(history):
@@ -559,3 +613,9 @@ def test_every_public_model_promises_its_columns_and_tests_its_key(histories, mo
         if model["access"] == "public":
             assert model["contract"]["enforced"], model["name"]
             assert unique_id in keys, f"{model['name']} has no test of its key"
+
+
+def test_every_table_says_how_clickhouse_sorts_it(models):
+    for model in models.values():
+        if model["config"]["materialized"] in ("table", "incremental"):
+            assert model["config"].get("order_by"), model["name"]

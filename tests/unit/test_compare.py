@@ -33,32 +33,32 @@ def compared(folder: Path, here: str, there: str) -> MartComparison:
     )[0]
 
 
-def test_the_same_rows_in_another_order_are_equal(tmp_path: Path):
+def test_the_same_rows_in_another_order_are_equal(tmp_path: Path) -> None:
     found = compared(tmp_path, TEAMS, f"select * from ({TEAMS}) order by team_id desc")
     assert found.is_equal
     assert str(found) == "cost_by_team: equal, 3 rows"
 
 
-def test_the_last_digit_of_an_amount_differs_and_its_column_is_named(tmp_path: Path):
+def test_the_last_digit_of_an_amount_differs_and_its_column_is_named(tmp_path: Path) -> None:
     other = TEAMS.replace("1.5 ", "1.500000000000001 ")
     found = compared(tmp_path, TEAMS, other)
     assert found.columns == ["cost_usd"]
     assert str(found) == "cost_by_team: differs, in cost_usd; 1 rows only here, 1 only there"
 
 
-def test_how_often_a_row_is_there_counts(tmp_path: Path):
+def test_how_often_a_row_is_there_counts(tmp_path: Path) -> None:
     found = compared(tmp_path, TEAMS, f"select distinct * from ({TEAMS})")
     assert (found.only_here, found.only_there) == (1, 0)
     assert not found.is_equal
 
 
-def test_a_column_that_one_side_lacks_or_types_otherwise_differs(tmp_path: Path):
+def test_a_column_that_one_side_lacks_or_types_otherwise_differs(tmp_path: Path) -> None:
     other = f"select team_id, cast(cost_usd as double) as cost_usd from ({TEAMS})"
     found = compared(tmp_path, TEAMS, other)
     assert sorted(found.columns) == ["cost_usd", "usage_date"]
 
 
-def test_when_a_build_took_a_load_in_is_not_compared(tmp_path: Path):
+def test_when_a_build_took_a_load_in_is_not_compared(tmp_path: Path) -> None:
     found = compared(
         tmp_path,
         f"select *, timestamp '2026-11-22 10:00:00' as processed_at from ({TEAMS})",
@@ -67,14 +67,14 @@ def test_when_a_build_took_a_load_in_is_not_compared(tmp_path: Path):
     assert found.is_equal
 
 
-def test_a_mart_that_is_not_built_is_an_error(tmp_path: Path):
+def test_a_mart_that_is_not_built_is_an_error(tmp_path: Path) -> None:
     here = warehouse(tmp_path / "here.duckdb", TEAMS)
     nowhere = Settings(tmp_path, str(tmp_path / "nowhere.duckdb"), "local")
     with pytest.raises(MindweaveError, match="cost_by_team is not in .*nowhere.duckdb"):
         compare_marts(here, nowhere, ["cost_by_team"])
 
 
-def test_only_public_models_are_marts(tmp_path: Path):
+def test_only_public_models_are_marts(tmp_path: Path) -> None:
     settings = Settings(tmp_path, "", "local")
     with pytest.raises(MindweaveError, match="run `mindweave build` first"):
         public_marts(settings)
