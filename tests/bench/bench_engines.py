@@ -21,7 +21,8 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,7 +105,13 @@ TABLES = {
 }
 
 MODELS_OF_THE_PATH = ("int_costs__daily", "cost_by_team_daily")
-BY_HAND = """
+STAGING, MARTS = "customer_bench_staging", "customer_bench"
+MEASURED_TABLES = [
+    *((STAGING, table) for table in TABLES),
+    (STAGING, "int_costs__daily"),
+    (MARTS, "cost_by_team_daily"),
+]
+QUERY = """
     select
         usage_date,
         team_id,
@@ -124,7 +131,8 @@ BY_HAND = """
 """
 BY_TEAM = {"more_keys": "", "more_groups": ""}
 FINEST = {"more_keys": "project, mcp_name,", "more_groups": ", project, mcp_name"}
-HAND_MADE = "customer_bench.by_hand"
+BY_HAND, FINEST_BY_HAND, BY_DBT = "one query by hand", "with project and server", "dbt, both models"
+HAND_MADE = {BY_HAND: f"{MARTS}.by_hand", FINEST_BY_HAND: f"{MARTS}.finest_by_hand"}
 TOTALS = """
     select
         cast(count(*) as bigint) as groups,
@@ -154,7 +162,10 @@ class Cost:
     """What something took."""
 
     seconds: float
-    cpu_seconds: float
+    cpu_seconds: float | None = None
+
+
+Costs = dict[str, list[Cost]]
 
 
 @dataclass(frozen=True)
@@ -226,104 +237,89 @@ def main() -> None:
             table: write_days(parquet / table, columns, a_day, arguments.days, arguments.runs)
             for table, columns in TABLES.items()
         }
-        print(f"{megabytes(sum(f.stat().st_size for f in parquet.rglob('*')))} of Parquet\n")
+        written = sum(file.stat().st_size for file in parquet.rglob("*.parquet"))
+        print(f"{written / 1e6:,.1f} MB of Parquet\n", flush=True)
         for name in arguments.engines:
             with ENGINES[name](Path(folder) / name) as engine:
-                totals[name] = bench(engine, files, arguments.days, arguments.runs)
+                totals[name] = bench(engine, files, arguments.runs)
     different = [name for name, found in totals.items() if found != totals[arguments.engines[0]]]
     if different:
         raise SystemExit(f"the totals differ: {totals}")
     print("the totals of all engines and ways are equal")
 
 
-def bench(engine: Engine, files: dict[str, "Days"], days: int, runs: int) -> dict[str, Any]:
+def bench(engine: Engine, files: dict[str, "Days"], runs: int) -> dict[str, Any]:
     """Print what everything takes on one engine; return the totals of its mart."""
-    print(engine.name)
+    print(engine.name, flush=True)
     in_process(prepare, engine)
-    empty = [f"truncate table customer_bench_staging.{table}" for table in TABLES]
-    in_process(execute, engine, empty)
-    report("load in bulk", [in_process(load, engine, files, "all days")])
+    in_process(execute, engine, [f"truncate table {STAGING}.{table}" for table in TABLES])
+    report({"load in bulk": [in_process(load, engine, files, "all days")]})
 
-    hand, finest, sql, dbt, whole = [], [], [], [], []
-    models: dict[str, list[Cost]] = {name: [] for name in MODELS_OF_THE_PATH}
+    costs: Costs = defaultdict(list)
     for _ in range(runs):
-        query = BY_HAND.format(where="", **BY_TEAM)
-        hand.append(in_process(run_sql, engine, [table_from(engine, HAND_MADE, query)]))
-        query = BY_HAND.format(where="", **FINEST)
-        finest.append(in_process(run_sql, engine, [table_from(engine, f"{HAND_MADE}_f", query)]))
-        started = time.perf_counter()
-        run = in_process(run_dbt, engine, "--full-refresh")
-        whole.append(time.perf_counter() - started)
-        for name, cost in run.costs.items():
-            models[name].append(cost)
-        dbt.append(total(run.costs.values()))
-        sql.append(
+        for name, parts in ((BY_HAND, BY_TEAM), (FINEST_BY_HAND, FINEST)):
+            statement = table_from(engine, HAND_MADE[name], QUERY.format(where="", **parts))
+            costs[name].append(in_process(run_sql, engine, [statement]))
+        sql = run_models(engine, costs, "", "--full-refresh")
+        costs["SQL of the models by hand"].append(
             total(
-                in_process(run_sql, engine, [table_from(engine, f"{HAND_MADE}_{name}", compiled)])
-                for name, compiled in run.sql.items()
+                in_process(run_sql, engine, [table_from(engine, f"{STAGING}.again", compiled)])
+                for compiled in sql
             )
         )
     assert_equal_totals(engine)
-    by_hand = report("one query by hand", hand)
-    report("  that keeps project and server", finest)
-    report("SQL of the models by hand", sql)
-    by_dbt = report("dbt, both models", dbt)
-    for name, costs in models.items():
-        report(f"  {name}", costs)
-    print(f"  {'dbt, whole command':34} {statistics.median(whole):8.2f} s")
-    sizes = {
-        "calls": size(engine, "customer_bench_staging", "int_calls__priced"),
-        "tool calls": size(engine, "customer_bench_staging", "int_tool_calls__deduplicated"),
-        "int_costs__daily": size(engine, "customer_bench_staging", "int_costs__daily"),
-        "mart": size(engine, "customer_bench", "cost_by_team_daily"),
-    }
+    report(costs)
+    by_dbt, by_hand, finest = (
+        statistics.median(cost.seconds for cost in costs[name])
+        for name in (BY_DBT, BY_HAND, FINEST_BY_HAND)
+    )
+    wanted = "" if engine.name == "postgres" else "  (at most 2)"
+    print(f"  {f'{BY_DBT} / {BY_HAND}':42} {by_dbt / by_hand:8.2f} ×{wanted}")
+    print(f"  {f'{BY_DBT} / {FINEST_BY_HAND}':42} {by_dbt / finest:8.2f} ×")
+    sizes = [(schema, table, size(engine, schema, table)) for schema, table in MEASURED_TABLES]
+    for _, table, found in sizes:
+        print(f"  {table:42} {found / 1e6:8,.1f} MB on disk")
 
-    more_hand, more_dbt, more_whole = [], [], []
-    for run_number in range(runs):
-        day = FIRST_DAY + timedelta(days=days + run_number)
+    costs = defaultdict(list)
+    for day in files["int_calls__priced"].later:
         in_process(load, engine, files, day)
         where = f"where usage_date = date '{day}'"
-        more_hand.append(
-            in_process(
-                run_sql,
-                engine,
-                [
-                    f"delete from {HAND_MADE} {where}",
-                    f"insert into {HAND_MADE} {BY_HAND.format(where=where, **BY_TEAM)}",
-                ],
-            )
-        )
-        started = time.perf_counter()
-        run = in_process(run_dbt, engine)
-        more_whole.append(time.perf_counter() - started)
-        more_dbt.append(total(run.costs.values()))
-    totals = assert_equal_totals(engine)
-    report("one more day, by hand", more_hand)
-    report("one more day, dbt, both models", more_dbt)
-    print(f"  {'one more day, dbt, whole command':34} {statistics.median(more_whole):8.2f} s")
-    print("  on disk: " + ", ".join(f"{name} {megabytes(found)}" for name, found in sizes.items()))
-    wanted = "" if engine.name == "postgres" else "  (at most 2)"
-    print(f"  {'dbt / one query by hand':34} {by_dbt / by_hand:8.2f} ×{wanted}\n")
-    return totals
+        again = [
+            f"delete from {HAND_MADE[BY_HAND]} {where}",
+            f"insert into {HAND_MADE[BY_HAND]} {QUERY.format(where=where, **BY_TEAM)}",
+        ]
+        costs[f"one more day: {BY_HAND}"].append(in_process(run_sql, engine, again))
+        run_models(engine, costs, "one more day: ")
+    report(costs)
+    print()
+    return assert_equal_totals(engine)
 
 
-def report(name: str, costs: list[Cost]) -> float:
-    """Print the median cost; return its seconds."""
-    seconds = [cost.seconds for cost in costs]
-    median = statistics.median(seconds)
-    cpu = statistics.median(cost.cpu_seconds for cost in costs)
-    spread = f"({min(seconds):.2f}–{max(seconds):.2f})"
-    print(f"  {name:34} {median:8.2f} s  {spread:17} {cpu:8.2f} s of CPU")
-    return median
+def run_models(engine: Engine, costs: Costs, prefix: str, *arguments: str) -> list[str]:
+    """Run the models with dbt and add to ``costs``; return their SQL."""
+    started = time.perf_counter()
+    run = in_process(run_dbt, engine, *arguments)
+    seconds = time.perf_counter() - started
+    costs[prefix + BY_DBT].append(total(run.costs.values()))
+    for name, cost in run.costs.items():
+        costs[f"  {name}"].append(cost)
+    costs[f"  {prefix}the whole command"].append(Cost(seconds))
+    return list(run.sql.values())
 
 
-def megabytes(size: float) -> str:
-    return f"{size / 1e6:,.1f} MB"
+def report(costs: Costs) -> None:
+    """Print the medians."""
+    for name, found in costs.items():
+        seconds = [cost.seconds for cost in found]
+        spread = f"({min(seconds):.2f}–{max(seconds):.2f})"
+        line = f"  {name:42} {statistics.median(seconds):8.2f} s  {spread:18}"
+        cpu = [cost.cpu_seconds for cost in found if cost.cpu_seconds is not None]
+        print(f"{line} {statistics.median(cpu):8.2f} s of CPU" if cpu else line, flush=True)
 
 
-def total(costs: Any) -> Cost:
+def total(costs: Iterable[Cost]) -> Cost:
     costs = list(costs)
-    return Cost(sum(c.seconds for c in costs), sum(c.cpu_seconds for c in costs))
+    return Cost(sum(c.seconds for c in costs), sum(c.cpu_seconds or 0 for c in costs))
 
 
 # --- the calls ---------------------------------------------------------------------------------
@@ -366,7 +362,7 @@ def write_rows(
     path = folder / f"{from_day:05}.parquet"
     only = f"where n % {CALLS_OF_A_TOOL_CALL} = 0" if columns is COLUMNS_OF_TOOL_CALLS else ""
     values = ", ".join(f"{value} as {name}" for name, value in columns.items())
-    with duckdb.connect() as connection:
+    with open_duckdb() as connection:
         connection.execute(
             f"""
             copy (
@@ -400,6 +396,13 @@ def write_rows(
             """
         )
     return path
+
+
+def open_duckdb(path: str | Path = ":memory:") -> duckdb.DuckDBPyConnection:
+    """Open DuckDB without the bar that it draws for a long statement."""
+    connection = duckdb.connect(path)
+    connection.execute("set enable_progress_bar = false")
+    return connection
 
 
 # --- the engines -------------------------------------------------------------------------------
@@ -458,7 +461,7 @@ def assert_equal_totals(engine: Engine) -> dict[str, Any]:
     """Return what the mart adds up to; end where the query by hand says something else."""
     [mart], [hand] = (
         engine.query(TOTALS.format(table=table))
-        for table in ("customer_bench.cost_by_team_daily", HAND_MADE)
+        for table in (f"{MARTS}.cost_by_team_daily", HAND_MADE[BY_HAND])
     )
     if mart != hand:
         raise SystemExit(f"{engine.name}: the mart has {mart}, the query by hand {hand}")
@@ -499,9 +502,9 @@ def load(engine: Engine, files: dict[str, Days], days: date | str) -> Cost:
     costs: list[Cost] = []
     with engine.measured(costs):
         for table, found in files.items():
-            LOADERS[engine.name](engine, f"customer_bench_staging.{table}", found.of(days))
+            LOADERS[engine.name](engine, f"{STAGING}.{table}", found.of(days))
     if engine.name == "postgres":
-        execute(engine, [f"analyze customer_bench_staging.{table}" for table in files])
+        execute(engine, [f"analyze {STAGING}.{table}" for table in files])
     return costs[0]
 
 
@@ -512,10 +515,11 @@ def load_duckdb(engine: Engine, table: str, paths: list[Path]) -> None:
 
 def load_postgres(engine: Engine, table: str, paths: list[Path]) -> None:
     columns = ", ".join(TABLES[table.split(".")[1]])
+    csv = engine.settings.home / "rows.csv"
     with psycopg2.connect(engine.settings.warehouse_url) as connection:
         for path in paths:
-            csv = engine.settings.home / "rows.csv"
-            duckdb.execute(f"copy (from '{path}') to '{csv}' (format csv, header false)")
+            with open_duckdb() as reader:
+                reader.execute(f"copy (from '{path}') to '{csv}' (format csv, header false)")
             with connection.cursor() as cursor, csv.open() as rows:
                 cursor.copy_expert(f"copy {table} ({columns}) from stdin (format csv)", rows)
             csv.unlink()
@@ -547,8 +551,7 @@ def execute(engine: Engine, statements: list[str], costs: list[Cost] | None = No
     costs = [] if costs is None else costs
     warehouse: Any = warehouse_at(engine.settings.warehouse_url)
     if engine.name == "duckdb":
-        with duckdb.connect(warehouse.path) as connection:
-            connection.execute("set enable_progress_bar = false")
+        with open_duckdb(warehouse.path) as connection:
             for statement in statements:
                 with engine.measured(costs):
                     connection.execute(statement)
@@ -583,7 +586,8 @@ def run_dbt(engine: Engine, *arguments: str) -> DbtRun:
     costs = {}
     for name in MODELS_OF_THE_PATH:
         start, end = marks[name, "NodeStart"], marks[name, "NodeFinished"]
-        costs[name] = Cost(end.seconds - start.seconds, end.cpu_seconds - start.cpu_seconds)
+        cpu_seconds = (end.cpu_seconds or 0) - (start.cpu_seconds or 0)
+        costs[name] = Cost(end.seconds - start.seconds, cpu_seconds)
     return DbtRun(costs, {name: sql[name] for name in MODELS_OF_THE_PATH})
 
 

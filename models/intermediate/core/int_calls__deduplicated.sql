@@ -73,10 +73,10 @@ merged as (
         max(case when usage_rank = 1 then {{ column }} end) as {{ column }},
         {% endfor %}
 
-        {% for column in ['session_id', 'project', 'team_id', 'user_id'] %}
-        max(case when label_rank = 1 then {{ column }} end) as {{ column }}
-        {{- "," if not loop.last }}
-        {% endfor %}
+        max(case when label_rank = 1 then session_id end) as session_id,
+        max(case when label_rank = 1 then project end) as project,
+        max(case when label_rank = 1 then team_id end) as team_id,
+        max(case when label_rank = 1 then user_id end) as user_id
     from ranked
     group by call_id
 )

@@ -14,21 +14,19 @@
 #}
 with
 
-calls as (
-    select * from {{ ref('int_calls__priced') }}
-),
-
 tool_calls as (
     select * from {{ ref('int_tool_calls__deduplicated') }}
 ),
 
 {% if is_incremental() %}
     changed as (
-        select distinct
+        select
             usage_date,
-            last_usage_date
-        from calls
+            last_usage_date,
+            max(processed_at) as processed_at
+        from {{ ref('int_calls__priced') }}
         where {{ newer_than_this() }}
+        group by usage_date, last_usage_date
     ),
 
     changed_days as (
@@ -43,9 +41,10 @@ tool_calls as (
     ),
 {% endif %}
 
-calls_of_days as (
+-- The calls are read once more below, as callers: a CTE that is used twice is first kept whole, in
+-- memory by DuckDB and on disk by PostgreSQL.
+calls as (
     select
-        call_id,
         usage_date,
         coalesce(team_id, 'unallocated') as team_id,
         coalesce(project, 'unallocated') as project,
@@ -58,9 +57,29 @@ calls_of_days as (
         output_tokens,
         total_cost_usd,
         pricing_status
-    from calls
+    from {{ ref('int_calls__priced') }}
     {% if is_incremental() %}
-        where usage_date in (select changed_days.usage_date from changed_days)
+        where
+            usage_date in (select changed_days.usage_date from changed_days)
+            -- the range says no more, but lets a database skip what lies outside it
+            and usage_date >= (select min(changed_days.usage_date) from changed_days)
+            and usage_date <= (select max(changed_days.usage_date) from changed_days)
+    {% endif %}
+),
+
+callers as (
+    select
+        call_id,
+        usage_date,
+        coalesce(team_id, 'unallocated') as team_id,
+        coalesce(project, 'unallocated') as project,
+        model_id
+    from {{ ref('int_calls__priced') }}
+    {% if is_incremental() %}
+        where
+            usage_date in (select changed_days.usage_date from changed_days)
+            and usage_date >= (select min(changed_days.usage_date) from changed_days)
+            and usage_date <= (select max(changed_days.usage_date) from changed_days)
     {% endif %}
 ),
 
@@ -80,17 +99,17 @@ call_measures as (
         sum(total_cost_usd) as total_cost_usd,
         sum(case when pricing_status = 'unpriced' then 1 else 0 end) as unpriced_calls,
         0 as mcp_tool_calls
-    from calls_of_days
+    from calls
     group by usage_date, team_id, project, model_id, mcp_name
 ),
 
 -- a call may use several servers: its cost goes to the first, its tool calls to each
 tool_call_measures as (
     select
-        calls_of_days.usage_date,
-        calls_of_days.team_id,
-        calls_of_days.project,
-        calls_of_days.model_id,
+        callers.usage_date,
+        callers.team_id,
+        callers.project,
+        callers.model_id,
         tool_calls.mcp_name,
         0 as total_calls,
         0 as input_tokens,
@@ -102,13 +121,13 @@ tool_call_measures as (
         0 as unpriced_calls,
         count(*) as mcp_tool_calls
     from tool_calls
-    inner join calls_of_days
-        on tool_calls.call_id = calls_of_days.call_id
+    inner join callers
+        on tool_calls.call_id = callers.call_id
     group by
-        calls_of_days.usage_date,
-        calls_of_days.team_id,
-        calls_of_days.project,
-        calls_of_days.model_id,
+        callers.usage_date,
+        callers.team_id,
+        callers.project,
+        callers.model_id,
         tool_calls.mcp_name
 ),
 
@@ -134,7 +153,7 @@ measures as (
             0 as unpriced_calls,
             0 as mcp_tool_calls
         from changed_days
-        where changed_days.usage_date not in (select calls_of_days.usage_date from calls_of_days)
+        where changed_days.usage_date not in (select call_measures.usage_date from call_measures)
     {% endif %}
 ),
 
@@ -159,9 +178,14 @@ summed as (
         cast(sum(mcp_tool_calls) as bigint) as mcp_tool_calls
     from measures
     group by usage_date, team_id, project, model_id, mcp_name
+),
+
+newest as (
+    select max(processed_at) as processed_at
+    from {% if is_incremental() %} changed {% else %} {{ ref('int_calls__priced') }} {% endif %}
 )
 
 select
     *,
-    (select max(calls.processed_at) from calls) as processed_at
+    (select newest.processed_at from newest) as processed_at
 from summed

@@ -9,9 +9,9 @@
     'cache_read_usd', 'output_usd', 'web_search_usd', 'fast_multiplier', 'fast_from_date',
     'fast_to_date', 'us_inference_multiplier'
 ] %}
-    {% set whole = "cast(cast(" ~ column ~ " as numeric(38, 12)) * 1000000000000 as bigint)" %}
-    {% set value = whole if column.endswith(('_usd', '_multiplier')) else column %}
-    {% do what_it_says.append("coalesce(cast(" ~ value ~ " as " ~ dbt.type_string() ~ "), '')") %}
+{% set whole = "cast(cast(" ~ column ~ " as numeric(38, 12)) * 1000000000000 as bigint)" %}
+{% set value = whole if column.endswith(('_usd', '_multiplier')) else column %}
+{% do what_it_says.append("coalesce(cast(" ~ value ~ " as " ~ dbt.type_string() ~ "), '')") %}
 {% endfor %}
 
 with
