@@ -95,7 +95,9 @@ def test_a_load_killed_while_it_writes_and_run_again_lands_nothing_twice(
     settings: Settings, tmp_path: Path, jobs: str
 ) -> None:
     kinds = (transcripts.answer, transcripts.tool_use, transcripts.tool_result)
-    lines = [line for number in range(400) for line in (*(kind(number) for kind in kinds), "no")]
+    lines: list[transcripts.Record | str] = []
+    for number in range(400):
+        lines += [*(kind(number) for kind in kinds), "broken"]
     source = transcripts.write(tmp_path / "t" / "s.jsonl", *lines)
     warehouse = {"MINDWEAVE_WAREHOUSE": settings.warehouse_url}
     killed = transcripts.Killed(settings.home, "load", "--path", source, **warehouse)
