@@ -209,10 +209,11 @@ def test_a_customer_that_is_no_slug_is_refused(customer: str, tmp_path: Path) ->
 def test_a_mart_that_is_not_there_names_the_step_that_makes_it(
     reports: Path, tmp_path: Path
 ) -> None:
-    warehouse = duckdb.connect()
+    warehouse = warehouse_at(str(tmp_path / "warehouse.duckdb"))
+    duckdb.connect(warehouse.url).close()
     with pytest.raises(PublishError, match=r"customer_acme\.cost_by_team_daily.*mindweave build"):
         publish.publish(
-            lambda query: warehouse.execute(query).to_arrow_table(),
+            warehouse.query,
             "acme",
             tmp_path / "site",
             reports_dir=reports,

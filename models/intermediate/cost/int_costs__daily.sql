@@ -75,9 +75,10 @@ callers as (
         coalesce(project, 'unallocated') as project,
         model_id
     from {{ ref('int_calls__priced') }}
+    where
+        mcp_call_count > 0
     {% if is_incremental() %}
-        where
-            usage_date in (select changed_days.usage_date from changed_days)
+            and usage_date in (select changed_days.usage_date from changed_days)
             and usage_date >= (select min(changed_days.usage_date) from changed_days)
             and usage_date <= (select max(changed_days.usage_date) from changed_days)
     {% endif %}
