@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from dlt_pipelines.destinations import warehouse_at
 from flows import node, publish
 from flows.publish import SITE_MARTS, PublishError
 
