@@ -114,7 +114,7 @@ class TestWrongUse:
     def test_an_unknown_kind_of_warehouse_exits_with_2(self, home, transcript):
         done = mindweave(home, "load", "--path", transcript, MINDWEAVE_WAREHOUSE="mysql://h/d")
 
-        assert "unknown scheme 'mysql'; use a DuckDB path or postgresql://" in fails(done, 2)
+        assert "unknown scheme 'mysql'; use a DuckDB path, postgresql://… or clickhouse://…" in fails(done, 2)
 
     @pytest.mark.parametrize(
         "arguments",
@@ -161,7 +161,7 @@ class TestWhatIsNotThere:
         url = "postgresql://me:hunter2@127.0.0.1:1/usage"
         done = mindweave(home, "load", "--path", transcript, MINDWEAVE_WAREHOUSE=url)
 
-        assert "cannot reach postgresql://127.0.0.1/usage" in fails(done)
+        assert "cannot reach postgresql://127.0.0.1:1/usage" in fails(done)
         assert "hunter2" not in done.stdout + done.stderr
 
 
