@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -51,6 +52,7 @@ WHAT_TO_DO = {
 
 # It lasts as long as somebody listens. Blocks are short, so that it ends soon when nobody does.
 ENDLESS_QUERY = "select ignore(sleepEachRow(0.2)) from system.numbers"
+LOCK_PATIENCE_SECONDS = 5
 ENDLESS_SETTINGS: dict[str, Any] = {
     "max_block_size": 1,
     "max_threads": 1,
@@ -145,22 +147,31 @@ class ClickHouseWarehouse(Warehouse):
     def advisory_lock(self, name: str) -> Iterator[bool]:
         """Hold a query that never ends; no second one may have its name at the same time.
 
-        The server cancels it when this process is gone, however it ended.
+        The server cancels it when this process is gone, however it ended, but needs a moment to
+        find out.
         """
         query_id = f"mindweave-run-{name}"
-        try:
-            with self.explained():
-                stream: Any = self.client.raw_stream(
-                    ENDLESS_QUERY, settings=ENDLESS_SETTINGS | {"query_id": query_id}
-                )
-        except _SameQueryIsRunningError:
-            yield False
-            return
+        deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+        while (stream := self._endless_query(query_id)) is None:
+            if time.monotonic() > deadline:
+                yield False
+                return
+            time.sleep(0.2)
         try:
             yield True
         finally:
             self.execute(f"kill query where query_id = '{query_id}' sync")
             stream.close()
+
+    def _endless_query(self, query_id: str) -> Any:
+        """Start it, and return None where there is one already."""
+        try:
+            with self.explained():
+                return self.client.raw_stream(
+                    ENDLESS_QUERY, settings=ENDLESS_SETTINGS | {"query_id": query_id}
+                )
+        except _SameQueryIsRunningError:
+            return None
 
     def dlt_destination(self, schema: str) -> "TDestinationReferenceArg":
         """Return the database as dlt's destination."""

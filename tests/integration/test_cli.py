@@ -114,7 +114,10 @@ class TestWrongUse:
     def test_an_unknown_kind_of_warehouse_exits_with_2(self, home, transcript):
         done = mindweave(home, "load", "--path", transcript, MINDWEAVE_WAREHOUSE="mysql://h/d")
 
-        assert "unknown scheme 'mysql'; use a DuckDB path, postgresql://… or clickhouse://…" in fails(done, 2)
+        assert (
+            "unknown scheme 'mysql'; use a DuckDB path, postgresql://… or clickhouse://…"
+            in fails(done, 2)
+        )
 
     @pytest.mark.parametrize(
         "arguments",

@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -155,14 +154,8 @@ def test_a_second_run_is_refused_until_the_first_is_gone_even_by_a_kill(settings
             with exclusive_run(settings):
                 raise AssertionError("two runs at once")
         holder.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            with exclusive_run(settings):
-                break
-        except MindweaveError:
-            assert time.monotonic() < deadline, "the lock of a killed run stays"
-            time.sleep(0.2)
+    with exclusive_run(settings):
+        pass
     with exclusive_run(settings):  # given back at the end, too
         pass
 
