@@ -54,10 +54,8 @@ class DuckDBWarehouse(Warehouse):
             connection = duckdb.connect(self.path, read_only=read_only)
         except duckdb.IOException as error:
             raise explain_duckdb(error, self.path) from None
-        try:
+        with interruptible(), connection:
             yield connection
-        finally:
-            connection.close()
 
     def dlt_destination(self, schema: str) -> "TDestinationReferenceArg":
         """Return the file as dlt's destination."""
@@ -68,6 +66,17 @@ class DuckDBWarehouse(Warehouse):
     def dbt_environment(self) -> dict[str, str]:
         """Return the file's whole path, since dbt runs in another folder."""
         return {"MINDWEAVE_TARGET": "duckdb", "MINDWEAVE_WAREHOUSE": str(self.path)}
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C be Ctrl-C: DuckDB makes a RuntimeError of it where it meets a query."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
 
 
 def explain_duckdb(error: duckdb.Error, path: Path) -> MindweaveError:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from dlt_pipelines.destinations import MissingRelationError
+from dlt_pipelines.duckdb_warehouse import interruptible
 from dlt_pipelines.errors import MindweaveError
 from flows.node import Node, NodeNotFoundError, find_node
 
@@ -108,7 +109,10 @@ def _export(read: Callable[[str], pa.Table], customer: str, data_dir: Path) -> N
     shutil.rmtree(data_dir, ignore_errors=True)
     database = data_dir / "marts" / "marts" / "marts.duckdb"
     database.parent.mkdir(parents=True)
-    with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as connection:
+    with (
+        interruptible(),
+        duckdb.connect(config={"autoinstall_known_extensions": "false"}) as connection,
+    ):
         connection.execute("set timezone = 'UTC'")
         # the oldest format, as the browser's engine is older than ours; small blocks, as the whole
         # file travels to every reader
