@@ -138,10 +138,10 @@ class ClickHouseWarehouse(Warehouse):
         with self.explained():
             return _plain_types(self.client.query_arrow(sql, use_strings=True))
 
-    def execute(self, statement: str, settings: dict[str, Any] | None = None) -> None:
+    def execute(self, statement: str) -> None:
         """Run a statement that returns no rows."""
         with self.explained():
-            self.client.command(statement, settings=settings)
+            self.client.command(statement)
 
     @contextmanager
     def advisory_lock(self, name: str) -> Iterator[bool]:
@@ -214,7 +214,8 @@ class ClickHouseWarehouse(Warehouse):
 
     def load_packages(self, pipeline: "dlt.Pipeline") -> None:
         """Load, and return when every shard has its rows."""
-        self.make_raw_tables(pipeline)
+        if self.cluster:
+            self.make_raw_tables(pipeline)
         super().load_packages(pipeline)
         self._deliver(pipeline)
 
@@ -274,16 +275,20 @@ class ClickHouseWarehouse(Warehouse):
     @cached_property
     def client(self) -> Client:
         """The connection over HTTP, with settings that make SQL mean the same as elsewhere."""
-        return clickhouse_connect.get_client(
-            host=self.host,
-            port=self.http_port,
-            username=self.user,
-            password=self.password,
-            secure=self.secure,
-            ca_cert=self.ca_certs,
-            settings=SETTINGS,
-            autogenerate_session_id=False,
-        )
+        return clickhouse_connect.get_client(**self.http_arguments, settings=SETTINGS)
+
+    @property
+    def http_arguments(self) -> dict[str, Any]:
+        """What every client of clickhouse-connect needs to reach the server."""
+        return {
+            "host": self.host,
+            "port": self.http_port,
+            "username": self.user,
+            "password": self.password,
+            "secure": self.secure,
+            "ca_cert": self.ca_certs,
+            "autogenerate_session_id": False,
+        }
 
     @contextmanager
     def explained(self) -> Iterator[None]:

@@ -251,16 +251,7 @@ def _connect_for_reading(warehouse: Warehouse) -> Any:
 
     server = cast("ClickHouseWarehouse", warehouse)
     settings: dict[str, Any] = SETTINGS | {"readonly": 2}  # 1 would forbid the other settings
-    return dbapi.connect(
-        host=server.host,
-        port=server.http_port,
-        username=server.user,
-        password=server.password,
-        secure=server.secure,
-        ca_cert=server.ca_certs,
-        autogenerate_session_id=False,
-        **settings,
-    )
+    return dbapi.connect(**server.http_arguments, **settings)
 
 
 def _keep_rows_in_the_warehouse(engine: "Engine", raw_schema: str) -> None:
