@@ -43,9 +43,6 @@ FIRST_DAY = date(2025, 1, 1)
 CALLS_OF_A_FILE = 1_000_000
 CALLS_OF_A_TOOL_CALL = 10  # every so many calls one of them used an MCP tool
 
-# one in ten of those used two tools, of two servers
-SERVERS = f"if(n // {CALLS_OF_A_TOOL_CALL} % 10 = 0, 2, 1)"
-
 # two in a hundred calls are of a model without a price, one in fifty of a team that nobody knows
 MODELS = """['claude-opus-4-5-20251101', 'claude-opus-4-1-20250805', 'claude-sonnet-4-5-20250929',
     'claude-sonnet-4-20250514', 'claude-haiku-4-5-20251001', 'claude-3-5-haiku-20241022']"""
@@ -63,8 +60,7 @@ COLUMNS_OF_CALLS = {
     "model_id": "model",
     "requested_model": "model",
     "mcp_name": f"if(n % {CALLS_OF_A_TOOL_CALL} = 0, 'server-' || r % 12, null)",
-    "mcp_call_count": f"if(n % {CALLS_OF_A_TOOL_CALL} = 0, {SERVERS}, 0)",
-    "mcp_server_count": f"if(n % {CALLS_OF_A_TOOL_CALL} = 0, {SERVERS}, 0)",
+    "mcp_call_count": f"if(n % {CALLS_OF_A_TOOL_CALL} = 0, 1, 0)",
     "input_tokens": "r % 4000",
     "cache_write_5m_tokens": "r // 7 % 3000",
     "cache_write_1h_tokens": "if(r % 5 = 0, r // 11 % 9000, 0)",
@@ -89,18 +85,18 @@ COLUMNS_OF_CALLS = {
     "processed_at": "timestamp '2027-01-01' + to_days(cast(day as int))",
 }
 COLUMNS_OF_TOOL_CALLS = {
-    "tool_call_id": "'anthropic/toolu_01' || left(md5('tool' || n || '-' || tool), 22)",
+    "tool_call_id": "'anthropic/toolu_01' || left(md5('tool' || n), 22)",
     "call_id": COLUMNS_OF_CALLS["call_id"],
     "previous_call_id": "null",
     "dedup_hash": "sha256('input' || r % 100000)",
-    "mcp_name": "'server-' || (r + tool) % 12",
+    "mcp_name": COLUMNS_OF_CALLS["mcp_name"],
     "tool_name": "'tool_' || r % 30",
     "status": "'success'",
     "called_at": "called_at",
     "answered_at": "called_at + interval 3 seconds",
     "file_id": "md5('session' || n // 40)",
     "line_number": "n % 4000",
-    "block_index": "tool",
+    "block_index": "1",
     "processed_at": COLUMNS_OF_CALLS["processed_at"],
 }
 TABLES = {
@@ -364,12 +360,7 @@ def write_rows(
 ) -> Path:
     """Write the rows of some days; the same number always makes the same row."""
     path = folder / f"{from_day:05}.parquet"
-    only = ""
-    if columns is COLUMNS_OF_TOOL_CALLS:
-        only = (
-            f"cross join lateral unnest(range({SERVERS})) as tools (tool) "
-            f"where n % {CALLS_OF_A_TOOL_CALL} = 0"
-        )
+    only = f"where n % {CALLS_OF_A_TOOL_CALL} = 0" if columns is COLUMNS_OF_TOOL_CALLS else ""
     values = ", ".join(f"{value} as {name}" for name, value in columns.items())
     with open_duckdb() as connection:
         connection.execute(

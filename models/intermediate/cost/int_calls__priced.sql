@@ -176,8 +176,7 @@ servers as (
     select
         call_id,
         max(case when call_position = 1 then mcp_name end) as mcp_name,
-        count(*) as mcp_call_count,
-        count(distinct mcp_name) as mcp_server_count
+        count(*) as mcp_call_count
     from tool_calls
     group by call_id
 )
@@ -197,7 +196,6 @@ select
     costed.requested_model,
     servers.mcp_name,
     coalesce(servers.mcp_call_count, 0) as mcp_call_count,
-    coalesce(servers.mcp_server_count, 0) as mcp_server_count,
     costed.input_tokens,
     costed.cache_write_5m_tokens,
     costed.cache_write_1h_tokens,

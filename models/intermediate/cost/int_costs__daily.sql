@@ -41,7 +41,7 @@ tool_calls as (
     ),
 {% endif %}
 
--- Calls of several servers are read once more below, as callers: a CTE that is used twice is first kept whole, in
+-- The calls are read once more below, as callers: a CTE that is used twice is first kept whole, in
 -- memory by DuckDB and on disk by PostgreSQL.
 calls as (
     select
@@ -56,8 +56,7 @@ calls as (
         cache_read_tokens,
         output_tokens,
         total_cost_usd,
-        pricing_status,
-        case when mcp_server_count = 1 then mcp_call_count else 0 end as mcp_tool_calls
+        pricing_status
     from {{ ref('int_calls__priced') }}
     {% if is_incremental() %}
         where
@@ -77,7 +76,7 @@ callers as (
         model_id
     from {{ ref('int_calls__priced') }}
     where
-        mcp_server_count > 1
+        mcp_call_count > 0
     {% if is_incremental() %}
             and usage_date in (select changed_days.usage_date from changed_days)
             and usage_date >= (select min(changed_days.usage_date) from changed_days)
@@ -100,13 +99,12 @@ call_measures as (
         sum(output_tokens) as output_tokens,
         sum(total_cost_usd) as total_cost_usd,
         sum(case when pricing_status = 'unpriced' then 1 else 0 end) as unpriced_calls,
-        sum(mcp_tool_calls) as mcp_tool_calls
+        0 as mcp_tool_calls
     from calls
     group by usage_date, team_id, project, model_id, mcp_name
 ),
 
--- a call may use several servers: its cost goes to the first, its tool calls to each; those of one
--- server are counted above
+-- a call may use several servers: its cost goes to the first, its tool calls to each
 tool_call_measures as (
     select
         callers.usage_date,
@@ -126,7 +124,6 @@ tool_call_measures as (
     from tool_calls
     inner join callers
         on tool_calls.call_id = callers.call_id
-    where tool_calls.call_id in (select callers.call_id from callers)
     group by
         callers.usage_date,
         callers.team_id,
