@@ -1,4 +1,4 @@
-{#- Fails where the days do not hold every call, token, dollar and tool call. -#}
+{#- Fails where the days do not hold every call, token and dollar. -#}
 {% test costs_match_calls(model) %}
 with
 
@@ -10,8 +10,7 @@ daily as (
             + cache_read_tokens + output_tokens
         ), 0) as total_tokens,
         coalesce(sum(total_cost_usd), 0) as total_cost_usd,
-        coalesce(sum(unpriced_calls), 0) as unpriced_calls,
-        coalesce(sum(mcp_tool_calls), 0) as mcp_tool_calls
+        coalesce(sum(unpriced_calls), 0) as unpriced_calls
     from {{ model }}
 ),
 
@@ -23,8 +22,7 @@ calls as (
             + cache_read_tokens + output_tokens
         ), 0) as total_tokens,
         coalesce(sum(total_cost_usd), 0) as total_cost_usd,
-        coalesce(sum(case when total_cost_usd is null then 1 else 0 end), 0) as unpriced_calls,
-        coalesce(sum(mcp_call_count), 0) as mcp_tool_calls
+        coalesce(sum(case when total_cost_usd is null then 1 else 0 end), 0) as unpriced_calls
     from {{ ref('int_calls__priced') }}
 )
 
@@ -36,5 +34,4 @@ where
     or daily.total_tokens != calls.total_tokens
     or daily.total_cost_usd != calls.total_cost_usd
     or daily.unpriced_calls != calls.unpriced_calls
-    or daily.mcp_tool_calls != calls.mcp_tool_calls
 {% endtest %}
