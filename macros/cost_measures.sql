@@ -1,4 +1,4 @@
-{#- The measures that every cost mart has, summed from cost_daily; the average is of priced calls. -#}
+{#- The measures that every cost mart has, summed from int_costs__daily; the average is of priced calls. -#}
 {% macro cost_measures() -%}
     cast(sum(total_calls) as bigint) as total_calls,
     cast(sum(input_tokens) as bigint) as input_tokens,
@@ -6,6 +6,7 @@
     cast(sum(cache_write_1h_tokens) as bigint) as cache_write_1h_tokens,
     cast(sum(cache_read_tokens) as bigint) as cache_read_tokens,
     cast(sum(output_tokens) as bigint) as output_tokens,
+    cast(sum(list_cost_usd) as {{ type_usd() }}) as list_cost_usd,
     cast(sum(total_cost_usd) as {{ type_usd() }}) as total_cost_usd,
     {{ divide_usd('sum(total_cost_usd)', 'sum(total_calls - unpriced_calls)') }}
         as avg_cost_per_call_usd,

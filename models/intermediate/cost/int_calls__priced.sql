@@ -9,9 +9,9 @@
 ) }}
 
 {#
-  What each call costs: name to model, prompt to band, day to price, modifiers, sum. A left join at
-  every step: a call without a price stays, with a null cost. A run prices new calls, and those for
-  which the price book says something else now.
+  What each call costs: name to model, prompt to band, day to price, what was served, contract. A left
+  join at every step: a call without a price stays, with a null cost. A run prices new calls, and those
+  for which the price book says something else now.
 #}
 with
 
@@ -24,7 +24,7 @@ aliases as (
 ),
 
 prices as (
-    select * from {{ ref('int_prices__per_token') }}
+    select * from {{ ref('int_prices__in_force') }}
 ),
 
 {% if is_incremental() %}
@@ -44,27 +44,17 @@ prices as (
 
         union
 
-        -- the price or the alias is gone or another one, or there is a price where none was, or one
-        -- of a dearer band
+        -- its name leads to another model, or another price is in force
         select priced.call_id
         from {{ this }} as priced
-        left join prices
-            on priced.price_version = prices.price_version
         left join aliases
             on priced.requested_model = aliases.alias
-        left join prices as candidates
-            on priced.vendor = candidates.vendor
-            and priced.model_id = candidates.model_id
-            and cast(priced.called_at as date) >= candidates.valid_from_date
-            and cast(priced.called_at as date) < candidates.valid_to_date
-            and priced.input_tokens
-            + priced.cache_write_5m_tokens
-            + priced.cache_write_1h_tokens
-            + priced.cache_read_tokens > candidates.prompt_tokens_above
+        left join prices
+            on {{ is_priced_by('priced', 'prices') }}
         where
-            (priced.price_version is not null and prices.price_version is null)
-            or priced.model_id != coalesce(aliases.model_id, priced.requested_model)
-            or candidates.prompt_tokens_above > coalesce(prices.prompt_tokens_above, -2)
+            priced.model_id != coalesce(aliases.model_id, priced.requested_model)
+            or coalesce(priced.price_region, '') != coalesce(aliases.price_region, '')
+            or coalesce(priced.price_version, '') != coalesce(prices.price_version, '')
     ),
 {% endif %}
 
@@ -72,14 +62,9 @@ named as (
     select
         calls.*,
         coalesce(aliases.model_id, calls.requested_model) as model_id,
-        cast(calls.called_at as date) as called_on_utc_date,
+        aliases.price_region,
         {{ local_date('calls.called_at') }} as usage_date,
-        {{ local_date('calls.last_observed_at') }} as last_usage_date,
-        -- the band goes by the whole prompt of the request
-        calls.input_tokens
-        + calls.cache_write_5m_tokens
-        + calls.cache_write_1h_tokens
-        + calls.cache_read_tokens as prompt_tokens
+        {{ local_date('calls.last_observed_at') }} as last_usage_date
     from calls
     left join aliases
         on calls.requested_model = aliases.alias
@@ -88,8 +73,7 @@ named as (
     {% endif %}
 ),
 
--- the dearest band that the prompt reaches; a model without bands has one that starts below 0
-banded as (
+with_price as (
     select
         named.*,
         prices.price_version,
@@ -99,63 +83,30 @@ banded as (
         prices.cache_read_usd,
         prices.output_usd,
         prices.web_search_usd,
-        case
-            when named.service_tier = 'batch' then cast('0.5' as numeric(18, 4))
-            -- what was served at standard speed, or outside its time, costs the standard price
-            when
-                named.speed = 'fast'
-                and named.called_on_utc_date >= prices.fast_from_date
-                and named.called_on_utc_date < prices.fast_to_date
-                then coalesce(prices.fast_multiplier, 1)
-            else 1
-        end as speed_multiplier,
-        case
-            when named.inference_geo = 'us' then prices.us_inference_multiplier
-            else 1
-        end as region_multiplier,
-        row_number() over (
-            partition by named.call_id
-            order by prices.prompt_tokens_above desc nulls last
-        ) as band_rank
+        prices.batch_multiplier,
+        prices.fast_multiplier,
+        prices.us_inference_multiplier,
+        prices.regional_endpoint_multiplier,
+        prices.contract_multiplier
     from named
     left join prices
-        on named.vendor = prices.vendor
-        and named.model_id = prices.model_id
-        and named.called_on_utc_date >= prices.valid_from_date
-        and named.called_on_utc_date < prices.valid_to_date
-        and named.prompt_tokens > prices.prompt_tokens_above
+        on {{ is_priced_by('named', 'prices') }}
+),
+
+listed as (
+    select
+        *,
+        {{ list_cost_usd() }} as list_cost_usd,
+        {{ uncertain_cost_usd() }} as uncertain_cost_usd
+    from with_price
 ),
 
 costed as (
     select
         *,
-        cast(
-            case
-                -- without a price even no tokens cost null, not 0
-                when price_version is null then null
-                else
-                    -- rounded by name: a cast to fewer decimals cuts on ClickHouse
-                    round(
-                        cast(
-                            {{ token_cost_usd('input_tokens', 'input_usd') }}
-                            + {{ token_cost_usd('cache_write_5m_tokens', 'cache_write_5m_usd') }}
-                            + {{ token_cost_usd('cache_write_1h_tokens', 'cache_write_1h_usd') }}
-                            + {{ token_cost_usd('cache_read_tokens', 'cache_read_usd') }}
-                            + {{ token_cost_usd('output_tokens', 'output_usd') }}
-                            as numeric(28, 12)
-                        )
-                        * cast(round(speed_multiplier * region_multiplier, 4) as numeric(9, 4))
-                        + cast(
-                            {{ token_cost_usd('web_search_requests', 'web_search_usd') }}
-                            as numeric(28, 12)
-                        ),
-                        15
-                    )
-            end
-            as {{ type_usd() }}
-        ) as list_cost_usd
-    from banded
-    where band_rank = 1
+        {{ contracted_usd('list_cost_usd') }} as total_cost_usd,
+        {{ contracted_usd('list_cost_usd + uncertain_cost_usd') }} as upper_bound_cost_usd
+    from listed
 ),
 
 tool_calls as (
@@ -209,11 +160,18 @@ select
     costed.status,
     costed.is_sidechain,
     costed.list_cost_usd,
-    -- no contract is known yet, so what is paid is the list price
-    costed.list_cost_usd as total_cost_usd,
+    costed.total_cost_usd,
+    costed.upper_bound_cost_usd,
     costed.reported_cost_usd,
     case when costed.list_cost_usd is null then 'unpriced' else 'priced' end as pricing_status,
-    case when costed.list_cost_usd is not null then costed.price_version end as price_version,
+    case
+        when costed.cache_write_assumed_tokens > 0 and costed.speed is null
+            then 'cache_write_split, speed'
+        when costed.cache_write_assumed_tokens > 0 then 'cache_write_split'
+        when costed.speed is null then 'speed'
+    end as pricing_assumptions,
+    costed.price_version,
+    costed.price_region,
     costed.first_load_id,
     costed.called_at,
     costed.usage_date,

@@ -29,6 +29,7 @@ calls as (
         cache_write_1h_tokens,
         cache_read_tokens,
         output_tokens,
+        list_cost_usd,
         total_cost_usd,
         pricing_status
     from {{ ref('int_calls__priced') }}
@@ -50,6 +51,7 @@ summed as (
         cast(sum(cache_write_1h_tokens) as bigint) as cache_write_1h_tokens,
         cast(sum(cache_read_tokens) as bigint) as cache_read_tokens,
         cast(sum(output_tokens) as bigint) as output_tokens,
+        cast(sum(list_cost_usd) as {{ type_usd() }}) as list_cost_usd,
         cast(sum(total_cost_usd) as {{ type_usd() }}) as total_cost_usd,
         cast(sum(case when pricing_status = 'unpriced' then 1 else 0 end) as bigint)
             as unpriced_calls
@@ -73,6 +75,7 @@ all_days as (
             0 as cache_write_1h_tokens,
             0 as cache_read_tokens,
             0 as output_tokens,
+            cast(null as {{ type_usd() }}) as list_cost_usd,
             cast(null as {{ type_usd() }}) as total_cost_usd,
             0 as unpriced_calls
         from changed_days

@@ -52,9 +52,12 @@ final as (
         -- money
         total_cost_usd,
         list_cost_usd,
+        upper_bound_cost_usd,
         reported_cost_usd,
         pricing_status,
+        pricing_assumptions,
         price_version,
+        price_region,
 
         -- identity
         identity,

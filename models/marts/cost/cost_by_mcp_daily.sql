@@ -31,6 +31,7 @@ final as (
         ] %}
         coalesce(costs.{{ measure }}, 0) as {{ measure }},
         {% endfor %}
+        costs.list_cost_usd,
         costs.total_cost_usd,
         costs.avg_cost_per_call_usd,
         costs.duplicate_calls,

@@ -1,0 +1,305 @@
+{{ config(materialized='table', order_by=['vendor', 'model_id']) }}
+
+{#
+  The price book as it is to be used: for every model, period and range of prompts one row, that says
+  what everything costs. Rows of the book are never edited: of those that are in force on a day, the one
+  known last counts. Days on which any of a model's rows begins or ends cut its time into periods.
+
+  `price_version` names a price and everything that it says: where any of it changes, so does the
+  version. In whole numbers, as databases differ in how they write a decimal.
+#}
+{% set multipliers = ['batch', 'fast', 'us_inference', 'regional_endpoint', 'contract'] %}
+{% set token_kinds = ['input', 'cache_write_5m', 'cache_write_1h', 'cache_read', 'output'] %}
+{% set what_it_says = [] %}
+{% for kind in token_kinds + ['web_search'] %}
+{% do what_it_says.append(kind ~ '_usd') %}
+{% endfor %}
+{% for name in multipliers %}
+{% do what_it_says.append(name ~ '_multiplier') %}
+{% endfor %}
+{% set first_day = "cast('1970-01-01' as date)" %}
+{% set last_day = "cast('2100-01-01' as date)" %}
+with
+
+prices as (
+    select
+        vendor,
+        model_id,
+        price_band,
+        {% for kind in token_kinds %}
+        {{ unit_price_usd(kind ~ '_usd_per_mtok', '0.000001') }} as {{ kind }}_usd,
+        {% endfor %}
+        coalesce(valid_from_date, {{ first_day }}) as valid_from_date,
+        coalesce(valid_to_date, {{ last_day }}) as valid_to_date,
+        known_from_date
+    from {{ ref('model_prices') }}
+    {{ where_known() }}
+),
+
+bands as (
+    select * from {{ ref('price_bands') }}
+),
+
+models as (
+    select distinct
+        vendor,
+        model_id
+    from prices
+),
+
+-- what comes on top of the prices of tokens, of one model or of all of a vendor's
+terms as (
+    select
+        vendor,
+        model_id,
+        modifier as term,
+        cast(multiplier as numeric(18, 12)) as amount,
+        valid_from_date,
+        valid_to_date,
+        known_from_date,
+        case when model_id is null then 0 else 1 end as precedence
+    from {{ ref('price_modifiers') }}
+    {{ where_known() }}
+
+    union all
+
+    select
+        vendor,
+        cast(null as {{ dbt.type_string() }}) as model_id,
+        tool as term,
+        {{ unit_price_usd('usd_per_1k', '0.001') }} as amount,
+        valid_from_date,
+        valid_to_date,
+        known_from_date,
+        0 as precedence
+    from {{ ref('server_tool_prices') }}
+    {{ where_known() }}
+
+    union all
+
+    select
+        vendor,
+        model_id,
+        'contract' as term,
+        cast(multiplier as numeric(18, 12)) as amount,
+        valid_from_date,
+        valid_to_date,
+        known_from_date,
+        case when customer_id is null then 0 else 2 end
+        + case when model_id is null then 0 else 1 end as precedence
+    from (
+        select * from {{ ref('contract_discounts') }}
+        {{ where_known() }}
+    ) as discounts
+    where
+        customer_id is null
+        or customer_id = '{{ customer() }}'
+),
+
+terms_of_models as (
+    select
+        models.vendor,
+        models.model_id,
+        terms.term,
+        terms.amount,
+        coalesce(terms.valid_from_date, {{ first_day }}) as valid_from_date,
+        coalesce(terms.valid_to_date, {{ last_day }}) as valid_to_date,
+        terms.known_from_date,
+        terms.precedence
+    from models
+    inner join terms
+        on models.vendor = terms.vendor
+    where
+        terms.model_id is null
+        or terms.model_id = models.model_id
+),
+
+-- the days on which something begins or ends, and the periods between them
+days as (
+    {% for relation in ['prices', 'terms_of_models'] %}
+    {% for day in ['valid_from_date', 'valid_to_date'] %}
+    select
+        vendor,
+        model_id,
+        {{ day }} as day
+    from {{ relation }}
+    {% if not loop.last %}
+    union
+    {% endif %}
+    {% endfor %}
+    {% if not loop.last %}
+    union
+    {% endif %}
+    {% endfor %}
+),
+
+numbered_days as (
+    select
+        vendor,
+        model_id,
+        day,
+        row_number() over (partition by vendor, model_id order by day asc) as day_number
+    from days
+),
+
+periods as (
+    select
+        starts.vendor,
+        starts.model_id,
+        starts.day as valid_from_date,
+        ends.day as valid_to_date
+    from numbered_days as starts
+    inner join numbered_days as ends
+        on starts.vendor = ends.vendor
+        and starts.model_id = ends.model_id
+        and starts.day_number + 1 = ends.day_number
+),
+
+ranked_prices as (
+    select
+        periods.vendor,
+        periods.model_id,
+        periods.valid_from_date,
+        periods.valid_to_date,
+        prices.price_band,
+        prices.valid_from_date as price_from_date,
+        {% for kind in token_kinds %}
+        prices.{{ kind }}_usd,
+        {% endfor %}
+        row_number() over (
+            partition by
+                periods.vendor, periods.model_id, periods.valid_from_date, prices.price_band
+            order by prices.known_from_date desc nulls last
+        ) as knowledge_rank
+    from periods
+    inner join prices
+        on periods.vendor = prices.vendor
+        and periods.model_id = prices.model_id
+        and periods.valid_from_date >= prices.valid_from_date
+        and periods.valid_from_date < prices.valid_to_date
+),
+
+-- a model that is known without a price stays unpriced
+prices_of_periods as (
+    select
+        ranked_prices.*,
+        bands.prompt_tokens_above,
+        row_number() over (
+            partition by
+                ranked_prices.vendor, ranked_prices.model_id, ranked_prices.valid_from_date
+            order by bands.prompt_tokens_above asc
+        ) as band_number
+    from ranked_prices
+    inner join bands
+        on ranked_prices.price_band = bands.price_band
+    where
+        ranked_prices.knowledge_rank = 1
+        and ranked_prices.input_usd is not null
+),
+
+ranked_terms as (
+    select
+        periods.vendor,
+        periods.model_id,
+        periods.valid_from_date,
+        terms_of_models.term,
+        terms_of_models.amount,
+        row_number() over (
+            partition by
+                periods.vendor, periods.model_id, periods.valid_from_date, terms_of_models.term
+            order by
+                terms_of_models.precedence desc,
+                terms_of_models.known_from_date desc nulls last
+        ) as term_rank
+    from periods
+    inner join terms_of_models
+        on periods.vendor = terms_of_models.vendor
+        and periods.model_id = terms_of_models.model_id
+        and periods.valid_from_date >= terms_of_models.valid_from_date
+        and periods.valid_from_date < terms_of_models.valid_to_date
+),
+
+-- a multiplier that is not named is 1; one that is named without a number is unknown
+terms_of_periods as (
+    select
+        vendor,
+        model_id,
+        valid_from_date,
+        max(case when term = 'web_search' then amount end) as web_search_usd,
+        {% for name in multipliers %}
+        case
+            when max(case when term = '{{ name }}' then 1 else 0 end) = 0 then 1
+            else max(case when term = '{{ name }}' then amount end)
+        end as {{ name }}_multiplier{{ ',' if not loop.last }}
+        {% endfor %}
+    from ranked_terms
+    where term_rank = 1
+    group by vendor, model_id, valid_from_date
+),
+
+joined as (
+    select
+        these.vendor,
+        these.model_id,
+        these.price_band,
+        these.valid_from_date,
+        these.valid_to_date,
+        these.price_from_date,
+        these.prompt_tokens_above,
+        coalesce(next_band.prompt_tokens_above, 9000000000000000000) as prompt_tokens_up_to,
+        {% for kind in token_kinds %}
+        these.{{ kind }}_usd,
+        {% endfor %}
+        terms_of_periods.web_search_usd,
+        {% for name in multipliers %}
+        case
+            when terms_of_periods.vendor is null then 1
+            else cast(terms_of_periods.{{ name }}_multiplier as numeric(18, 6))
+        end as {{ name }}_multiplier{{ ',' if not loop.last }}
+        {% endfor %}
+    from prices_of_periods as these
+    left join prices_of_periods as next_band
+        on these.vendor = next_band.vendor
+        and these.model_id = next_band.model_id
+        and these.valid_from_date = next_band.valid_from_date
+        and these.band_number + 1 = next_band.band_number
+    left join terms_of_periods
+        on these.vendor = terms_of_periods.vendor
+        and these.model_id = terms_of_periods.model_id
+        and these.valid_from_date = terms_of_periods.valid_from_date
+),
+
+final as (
+    select
+        vendor,
+        model_id,
+        price_band,
+        valid_from_date,
+        valid_to_date,
+        prompt_tokens_above,
+        prompt_tokens_up_to,
+        {% for kind in token_kinds %}
+        {{ kind }}_usd,
+        {% endfor %}
+        web_search_usd,
+        {% for name in multipliers %}
+        cast({{ name }}_multiplier as numeric(9, {{ 6 if name == 'contract' else 4 }}))
+            as {{ name }}_multiplier,
+        {% endfor %}
+        model_id || '/' || price_band || '/'
+        || cast(price_from_date as {{ dbt.type_string() }}) || '/'
+        || substr(
+            {% set values = [] %}
+            {% for column in what_it_says %}
+            {% do values.append(
+                "coalesce(cast(cast(cast(" ~ column
+                ~ " as numeric(38, 12)) * 1000000000000 as bigint) as " ~ dbt.type_string()
+                ~ "), '')"
+            ) %}
+            {% endfor %}
+            {{ sha256_hex(values | join(" || '|' || ")) }}, 1, 8
+        ) as price_version
+    from joined
+)
+
+select * from final
