@@ -62,7 +62,7 @@ named as (
     select
         calls.*,
         coalesce(aliases.model_id, calls.requested_model) as model_id,
-        aliases.price_region,
+        nullif(aliases.price_region, '') as price_region,
         {{ local_date('calls.called_at') }} as usage_date,
         {{ local_date('calls.last_observed_at') }} as last_usage_date
     from calls

@@ -21,23 +21,31 @@
 {% set last_day = "cast('2100-01-01' as date)" %}
 with
 
-prices as (
-    select
-        vendor,
-        model_id,
-        price_band,
-        {% for kind in token_kinds %}
-        {{ unit_price_usd(kind ~ '_usd_per_mtok', '0.000001') }} as {{ kind }}_usd,
-        {% endfor %}
-        coalesce(valid_from_date, {{ first_day }}) as valid_from_date,
-        coalesce(valid_to_date, {{ last_day }}) as valid_to_date,
-        known_from_date
-    from {{ ref('model_prices') }}
+bands as (
+    select * from {{ ref('price_bands') }}
+),
+
+known_prices as (
+    select * from {{ ref('model_prices') }}
     {{ where_known() }}
 ),
 
-bands as (
-    select * from {{ ref('price_bands') }}
+prices as (
+    select
+        known_prices.vendor,
+        known_prices.model_id,
+        known_prices.price_band,
+        bands.prompt_tokens_above,
+        {% for kind in token_kinds %}
+        {{ unit_price_usd('known_prices.' ~ kind ~ '_usd_per_mtok', '0.000001') }}
+            as {{ kind }}_usd,
+        {% endfor %}
+        coalesce(known_prices.valid_from_date, {{ first_day }}) as valid_from_date,
+        coalesce(known_prices.valid_to_date, {{ last_day }}) as valid_to_date,
+        known_prices.known_from_date
+    from known_prices
+    inner join bands
+        on known_prices.price_band = bands.price_band
 ),
 
 models as (
@@ -162,13 +170,17 @@ ranked_prices as (
         periods.valid_from_date,
         periods.valid_to_date,
         prices.price_band,
+        prices.prompt_tokens_above,
         prices.valid_from_date as price_from_date,
         {% for kind in token_kinds %}
         prices.{{ kind }}_usd,
         {% endfor %}
         row_number() over (
             partition by
-                periods.vendor, periods.model_id, periods.valid_from_date, prices.price_band
+                periods.vendor,
+                periods.model_id,
+                periods.valid_from_date,
+                prices.prompt_tokens_above
             order by prices.known_from_date desc nulls last
         ) as knowledge_rank
     from periods
@@ -182,19 +194,15 @@ ranked_prices as (
 -- a model that is known without a price stays unpriced
 prices_of_periods as (
     select
-        ranked_prices.*,
-        bands.prompt_tokens_above,
+        *,
         row_number() over (
-            partition by
-                ranked_prices.vendor, ranked_prices.model_id, ranked_prices.valid_from_date
-            order by bands.prompt_tokens_above asc
+            partition by vendor, model_id, valid_from_date
+            order by prompt_tokens_above asc
         ) as band_number
     from ranked_prices
-    inner join bands
-        on ranked_prices.price_band = bands.price_band
     where
-        ranked_prices.knowledge_rank = 1
-        and ranked_prices.input_usd is not null
+        knowledge_rank = 1
+        and input_usd is not null
 ),
 
 ranked_terms as (
