@@ -32,17 +32,17 @@ known_prices as (
 
 prices as (
     select
-        known_prices.vendor,
-        known_prices.model_id,
-        known_prices.price_band,
-        bands.prompt_tokens_above,
+        known_prices.vendor as vendor,
+        known_prices.model_id as model_id,
+        known_prices.price_band as price_band,
+        bands.prompt_tokens_above as prompt_tokens_above,
         {% for kind in token_kinds %}
         {{ unit_price_usd('known_prices.' ~ kind ~ '_usd_per_mtok', '0.000001') }}
             as {{ kind }}_usd,
         {% endfor %}
         coalesce(known_prices.valid_from_date, {{ first_day }}) as valid_from_date,
         coalesce(known_prices.valid_to_date, {{ last_day }}) as valid_to_date,
-        known_prices.known_from_date
+        known_prices.known_from_date as known_from_date
     from known_prices
     inner join bands
         on known_prices.price_band = bands.price_band
@@ -106,14 +106,14 @@ terms as (
 
 terms_of_models as (
     select
-        models.vendor,
-        models.model_id,
-        terms.term,
-        terms.amount,
+        models.vendor as vendor,
+        models.model_id as model_id,
+        terms.term as term,
+        terms.amount as amount,
         coalesce(terms.valid_from_date, {{ first_day }}) as valid_from_date,
         coalesce(terms.valid_to_date, {{ last_day }}) as valid_to_date,
-        terms.known_from_date,
-        terms.precedence
+        terms.known_from_date as known_from_date,
+        terms.precedence as precedence
     from models
     inner join terms
         on models.vendor = terms.vendor
@@ -152,8 +152,8 @@ numbered_days as (
 
 periods as (
     select
-        starts.vendor,
-        starts.model_id,
+        starts.vendor as vendor,
+        starts.model_id as model_id,
         starts.day as valid_from_date,
         ends.day as valid_to_date
     from numbered_days as starts
@@ -165,15 +165,15 @@ periods as (
 
 ranked_prices as (
     select
-        periods.vendor,
-        periods.model_id,
-        periods.valid_from_date,
-        periods.valid_to_date,
-        prices.price_band,
-        prices.prompt_tokens_above,
+        periods.vendor as vendor,
+        periods.model_id as model_id,
+        periods.valid_from_date as valid_from_date,
+        periods.valid_to_date as valid_to_date,
+        prices.price_band as price_band,
+        prices.prompt_tokens_above as prompt_tokens_above,
         prices.valid_from_date as price_from_date,
         {% for kind in token_kinds %}
-        prices.{{ kind }}_usd,
+        prices.{{ kind }}_usd as {{ kind }}_usd,
         {% endfor %}
         row_number() over (
             partition by
@@ -207,11 +207,11 @@ prices_of_periods as (
 
 ranked_terms as (
     select
-        periods.vendor,
-        periods.model_id,
-        periods.valid_from_date,
-        terms_of_models.term,
-        terms_of_models.amount,
+        periods.vendor as vendor,
+        periods.model_id as model_id,
+        periods.valid_from_date as valid_from_date,
+        terms_of_models.term as term,
+        terms_of_models.amount as amount,
         row_number() over (
             partition by
                 periods.vendor, periods.model_id, periods.valid_from_date, terms_of_models.term
@@ -247,18 +247,18 @@ terms_of_periods as (
 
 joined as (
     select
-        these.vendor,
-        these.model_id,
-        these.price_band,
-        these.valid_from_date,
-        these.valid_to_date,
-        these.price_from_date,
-        these.prompt_tokens_above,
+        these.vendor as vendor,
+        these.model_id as model_id,
+        these.price_band as price_band,
+        these.valid_from_date as valid_from_date,
+        these.valid_to_date as valid_to_date,
+        these.price_from_date as price_from_date,
+        these.prompt_tokens_above as prompt_tokens_above,
         coalesce(next_band.prompt_tokens_above, 9000000000000000000) as prompt_tokens_up_to,
         {% for kind in token_kinds %}
-        these.{{ kind }}_usd,
+        these.{{ kind }}_usd as {{ kind }}_usd,
         {% endfor %}
-        terms_of_periods.web_search_usd,
+        terms_of_periods.web_search_usd as web_search_usd,
         {% for name in multipliers %}
         case
             when terms_of_periods.vendor is null then 1
@@ -289,9 +289,9 @@ final as (
         {% for kind in token_kinds %}
         {{ kind }}_usd,
         {% endfor %}
-        web_search_usd,
+        cast(web_search_usd as numeric(18, 12)) as web_search_usd,
         {% for name in multipliers %}
-        cast({{ name }}_multiplier as numeric(9, {{ 6 if name == 'contract' else 4 }}))
+        cast({{ name }}_multiplier as {{ 'numeric(9, 6)' if name == 'contract' else 'numeric(18, 4)' }})
             as {{ name }}_multiplier,
         {% endfor %}
         model_id || '/' || price_band || '/'
