@@ -22,7 +22,7 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -131,7 +131,7 @@ QUERY = """
 """
 BY_TEAM = {"more_keys": "", "more_groups": ""}
 FINEST = {"more_keys": "project, mcp_name,", "more_groups": ", project, mcp_name"}
-BY_HAND, FINEST_BY_HAND, BY_DBT = "one query by hand", "with project and server", "dbt, both models"
+BY_HAND, FINEST_BY_HAND, BY_DBT = "one query by hand", "with project and server", "dbt, the models"
 HAND_MADE = {BY_HAND: f"{MARTS}.by_hand", FINEST_BY_HAND: f"{MARTS}.finest_by_hand"}
 TOTALS = """
     select
@@ -295,14 +295,20 @@ def bench(engine: Engine, files: dict[str, "Days"], runs: int) -> dict[str, Any]
     return assert_equal_totals(engine)
 
 
-def run_models(engine: Engine, costs: Costs, prefix: str, *arguments: str) -> list[str]:
-    """Run the models with dbt and add to ``costs``; return their SQL."""
+def run_models(
+    engine: Engine,
+    costs: Costs,
+    prefix: str,
+    *arguments: str,
+    models: Sequence[str] = MODELS_OF_THE_PATH,
+) -> list[str]:
+    """Run models with dbt and add to ``costs``; return their SQL."""
     started = time.perf_counter()
-    run = in_process(run_dbt, engine, *arguments)
+    run = in_process(run_dbt, engine, models, *arguments)
     seconds = time.perf_counter() - started
     costs[prefix + BY_DBT].append(total(run.costs.values()))
     for name, cost in run.costs.items():
-        costs[f"  {name}"].append(cost)
+        costs[f"  {prefix}{name}"].append(cost)
     costs[f"  {prefix}the whole command"].append(Cost(seconds))
     return list(run.sql.values())
 
@@ -570,8 +576,8 @@ def execute(engine: Engine, statements: list[str], costs: list[Cost] | None = No
                 warehouse.execute(statement)
 
 
-def run_dbt(engine: Engine, *arguments: str) -> DbtRun:
-    """Run the models of the path; say what each took."""
+def run_dbt(engine: Engine, models: Sequence[str], *arguments: str) -> DbtRun:
+    """Run models; say what each took."""
     marks: dict[tuple[str, str], Cost] = {}
 
     def note(event: Any) -> None:
@@ -579,16 +585,14 @@ def run_dbt(engine: Engine, *arguments: str) -> DbtRun:
             node = event.data.node_info.node_name
             marks[node, event.info.name] = Cost(time.perf_counter(), engine.cpu_seconds())
 
-    results = invoke_dbt(
-        engine, "run", "--select", *MODELS_OF_THE_PATH, *arguments, callbacks=[note]
-    )
+    results = invoke_dbt(engine, "run", "--select", *models, *arguments, callbacks=[note])
     sql = {result.node.name: result.node.compiled_code for result in results}
     costs = {}
-    for name in MODELS_OF_THE_PATH:
+    for name in models:
         start, end = marks[name, "NodeStart"], marks[name, "NodeFinished"]
         cpu_seconds = (end.cpu_seconds or 0) - (start.cpu_seconds or 0)
         costs[name] = Cost(end.seconds - start.seconds, cpu_seconds)
-    return DbtRun(costs, {name: sql[name] for name in MODELS_OF_THE_PATH})
+    return DbtRun(costs, {name: sql[name] for name in models})
 
 
 def invoke_dbt(engine: Engine, *arguments: str, callbacks: Any = ()) -> Any:
