@@ -3,7 +3,6 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import duckdb
-import psycopg2
 import pytest
 
 from dlt_pipelines.clickhouse_warehouse import ClickHouseWarehouse
@@ -12,6 +11,7 @@ from dlt_pipelines.destinations import MissingRelationError, warehouse_at
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.load import load_source
 from flows import checks
+from tests.statements import execute
 
 CANARY = "canary-in-a-row"
 
@@ -57,21 +57,6 @@ def load(settings, numbers):
     result = load_source(settings, "claude_code", {"roots": [{"path": str(folder)}]})
     assert result.load_id
     return "claude_code", result.load_id
-
-
-def execute(settings, sql):
-    """Run one statement as somebody who writes to the warehouse."""
-    warehouse = warehouse_at(settings.warehouse_url)
-    if isinstance(warehouse, ClickHouseWarehouse):
-        warehouse.execute(sql)
-    elif warehouse.engine == "duckdb":
-        with duckdb.connect(settings.warehouse_url) as connection:
-            connection.execute(sql)
-    else:
-        connection = psycopg2.connect(settings.warehouse_url)
-        with connection, connection.cursor() as cursor:
-            cursor.execute(sql)
-        connection.close()
 
 
 def update(settings, table, changes, condition):
