@@ -39,8 +39,8 @@
             end
             * case when inference_geo = 'us' then us_inference_multiplier else 1 end
             * case when price_region is not null then regional_endpoint_multiplier else 1 end,
-            4
-        ) as numeric(9, 4)
+            8
+        ) as numeric(12, 8)
     )
 {%- endmacro %}
 
