@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlt_pipelines.config import PROJECT_DIR
+from dlt_pipelines.config import PROJECT_DIR, Settings
 from dlt_pipelines.errors import MindweaveError, UsageError
 from flows import build
 from flows.price_book import SEEDS, ModelPrice, check_price_book, read_file
@@ -602,7 +602,7 @@ def test_the_build_checks_before_it_looks_at_the_warehouse(monkeypatch):
 
     monkeypatch.setattr(build, "check_price_book", refuse)
     monkeypatch.setattr(build, "current_state", lambda settings: pytest.fail("it went on"))
-    builder = build.Builder(build.Settings(PROJECT_DIR, "nowhere.duckdb", "local"))
+    builder = build.Builder(Settings(PROJECT_DIR, "nowhere.duckdb", "local"))
 
     with pytest.raises(MindweaveError, match="a bad row"):
         builder.build()
