@@ -1,7 +1,7 @@
 """Check the price book: what is wrong with it is one line that names file, row and rule.
 
-A build does this before dbt starts, so that nothing is priced with a mistake, and so that a mistake
-means the same on every engine: what one reads as empty, another refuses and a third keeps as text.
+A build does this before dbt starts, so that nothing is priced with a mistake, and on every engine
+alike: the day 2026-13-01 breaks a seed on DuckDB and becomes 1970-01-01 on ClickHouse.
 """
 
 import csv
@@ -31,7 +31,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from dlt_pipelines.config import CUSTOMER_SLUG, PROJECT_DIR
 from dlt_pipelines.errors import MindweaveError, UsageError
 
-# int_prices__in_force takes an open period from the first to the last; ClickHouse knows few others
+# where int_prices__in_force ends an open period; ClickHouse moves a day that it cannot hold
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2100, 1, 1)
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
@@ -434,7 +434,7 @@ def _read_row(table: Table, row: int, header: Sequence[str], cells: Sequence[str
     if len(cells) != len(header):
         return table.report(f"has {len(cells)} cells, and the header {len(header)}", row)
     for column, cell in zip(header, cells, strict=True):
-        if cell.lower() == "null":  # which dbt takes for an empty cell, and DuckDB for a word
+        if cell.lower() == "null":  # a text on DuckDB, empty on the others
             table.report(f"{column}: {_quoted(cell)} is not a value: leave the cell empty", row)
             return
     values = {column: cell or None for column, cell in zip(header, cells, strict=True)}

@@ -625,6 +625,46 @@ def test_the_fields_of_a_row_are_the_columns_of_its_seed():
                 assert f"decimal_places={digits[2]}" in kept, column
 
 
+@pytest.fixture
+def own_book(tmp_path):
+    """Return a copy of the project's own price book."""
+    shutil.copytree(PROJECT_DIR / "seeds", tmp_path / "seeds")
+    return tmp_path
+
+
+def test_the_rows_that_the_guide_adds_are_right(own_book):
+    examples = re.findall(r"```csv\n(.+?)```", GUIDE, re.DOTALL)
+    for example in examples:
+        [cells, *_] = csv.reader(example.splitlines())
+        [seed] = [seed for seed, is_meant in MEANT.items() if is_meant(cells)]
+        add(own_book, seed, example.rstrip())
+
+    assert len(examples) >= 6
+    check_price_book(own_book)
+
+
+MEANT = {
+    "model_prices": lambda cells: len(cells) == 15,
+    "price_modifiers": lambda cells: len(cells) == 10,
+    "contract_discounts": lambda cells: len(cells) == 9,
+    "model_aliases": lambda cells: len(cells) == 5,
+}
+GUIDE = (PROJECT_DIR / "docs" / "prices.md").read_text("utf-8")
+MISTAKES = re.findall(r"(?m)^\| `(.+,.*)` \| `(seeds/.+)` \|$", GUIDE)
+
+
+@pytest.mark.parametrize(("line", "message"), MISTAKES)
+def test_a_build_says_to_a_bad_row_what_the_guide_says(own_book, line, message):
+    add(own_book, "model_prices", line)
+
+    # rows are added all the time: where a row stands is not what the guide promises
+    assert re.sub(r"\d+:", "N:", problem(own_book)) == re.sub(r"\d+:", "N:", message)
+
+
+def test_the_guide_has_mistakes_of_every_kind():
+    assert len(MISTAKES) >= 10
+
+
 PRICES_FILE = (
     "vendor,model_id,input_usd_per_mtok,output_usd_per_mtok,cache_write_5m_usd_per_mtok,"
     "cache_write_1h_usd_per_mtok,cache_read_usd_per_mtok\n"
