@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from dlt_pipelines.config import PROJECT_DIR, Settings, read_settings
 from dlt_pipelines.destinations import MissingRelationError, warehouse_at
 from dlt_pipelines.errors import MindweaveError
+from flows.price_book import check_price_book
 from flows.ready_process import ReadyProcess, answers
 
 if TYPE_CHECKING:
@@ -84,8 +85,9 @@ class Builder:
     def build(self) -> None:
         """Build and test every model; anew from raw where the models changed since the last time.
 
-        Raises MindweaveError naming what failed first.
+        Raises MindweaveError naming what failed first, a mistake in the price book before all.
         """
+        check_price_book()
         state, previous = current_state(self._settings), last_state(self._settings)
         arguments = ["--exclude-resource-type", "unit_test"]
         if previous is None or previous.models != state.models:

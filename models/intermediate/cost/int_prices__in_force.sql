@@ -8,6 +8,8 @@
   `price_version` names a price and everything that it says: where any of it changes, so does the
   version. In whole numbers, as databases differ in how they write a decimal.
 #}
+-- depends_on: {{ ref('vendors') }}
+{#- so that dbt stops here where a vendor is unknown -#}
 {% set multipliers = ['batch', 'fast', 'us_inference', 'regional_endpoint', 'contract'] %}
 {% set token_kinds = ['input', 'cache_write_5m', 'cache_write_1h', 'cache_read', 'output'] %}
 {% set what_it_says = [] %}
