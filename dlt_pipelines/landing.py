@@ -144,7 +144,11 @@ class LandingTable:
         """Write the rows of a DuckDB query as one more file; none make no file."""
         path = self.folder / f"{self.table.name}-{len(self.parts)}.{self.file_format}"
         options = "format csv, header true" if self.file_format == "csv" else "format parquet"
-        columns = ", ".join(self.table.columns)
+        # an empty text says nothing, and PostgreSQL's bulk load cannot tell it from null
+        columns = ", ".join(
+            f"nullif({name}, '') as {name}" if kind == "text" else name
+            for name, kind in self.table.columns.items()
+        )
         statement = f"copy (select {columns} from ({query})) to '{path}' ({options})"
         if rows := run_statement(connection, statement, parameters):
             self.parts.append((path, rows))

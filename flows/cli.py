@@ -184,6 +184,31 @@ def compare(to: To, customer: Customer = None) -> None:
 
 
 @app.command()
+def conformance(
+    case: Annotated[
+        list[str] | None, typer.Option("--case", help="Only this case; may be repeated.")
+    ] = None,
+    command: Annotated[
+        str | None,
+        typer.Option("--command", help="Another tool: it gets a case's folder and prints JSON."),
+    ] = None,
+) -> None:
+    """Hold MindWeave, or another tool, against transcripts with exact answers."""
+    from flows.conformance import judged, read_cases
+
+    cases = read_cases(case or ())
+    if err.is_terminal:
+        err.print(f"Working on {len(cases)} cases …")
+    passed = 0
+    for name, comparison in judged(cases, command):
+        passed += not comparison.differences
+        out.print(f"{name}: {comparison}", markup=False)
+    out.print(f"{passed} of {len(cases)} cases ok")
+    if passed < len(cases):
+        raise typer.Exit(1)
+
+
+@app.command()
 def sources(name: Annotated[str | None, typer.Argument()] = None) -> None:
     """List the installed sources, or print one's configuration as JSON Schema."""
     from dlt_pipelines.plugin import find_plugin, installed_plugins

@@ -138,6 +138,17 @@ class TestWhatLands:
             "select message_id, request_id, record_uuid, cost_usd from {raw}.claude_code_messages",
         ) == [(None, None, "uuid-1", Decimal("0.123456700000000"))]
 
+    def test_an_empty_text_is_none_and_an_empty_id_identifies_nothing(self, settings, transcript):
+        empty = answer(1, usage={"inference_geo": ""}, requestId="", uuid="uuid-empty")
+        empty["message"]["id"] = ""
+        write(transcript, empty)
+        load(settings, transcript)
+        assert rows(
+            settings,
+            "select message_id, request_id, record_uuid, inference_geo, speed "
+            "from {raw}.claude_code_messages",
+        ) == [(None, None, "uuid-empty", None, "standard")]
+
     def test_each_line_of_a_streamed_answer_lands_for_the_warehouse_to_choose(
         self, settings, transcript
     ):

@@ -151,9 +151,11 @@ typed as (
         record.toolDenialKind as denial_kind,
         coalesce(record.isSidechain, false) or is_wrapped as is_sidechain,
         case when is_wrapped then wrapper.data.message.uuid else record.uuid end as record_uuid,
-        case when is_wrapped then wrapper.data.message.requestId else record.requestId end
-            as request_id,
-        message.id as message_id,
+        -- an empty id is none: everything without one would be one call
+        nullif(
+            case when is_wrapped then wrapper.data.message.requestId else record.requestId end, ''
+        ) as request_id,
+        nullif(message.id, '') as message_id,
         message.model as model,
         case when is_answer then message.usage end as usage,
         -- a time without a zone is UTC
