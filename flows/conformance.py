@@ -26,6 +26,7 @@ from dlt_pipelines.config import PROJECT_DIR, Settings
 from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.errors import MindweaveError, UsageError
 from dlt_pipelines.load import load_source
+from flows.price_book import check_price_book
 
 CASES = PROJECT_DIR / "tests" / "conformance" / "cases"
 MARTS = ("mcp_calls", "mcp_tool_calls", "cost_by_team_daily")
@@ -228,8 +229,8 @@ class _Run:
         # what the user has set for a customer of theirs is not for this one
         for name in [name for name in os.environ if name.startswith(("MINDWEAVE_", "DBT_"))]:
             del os.environ[name]
-        self._load()
         self._copy_project()
+        self._load()
         found: dict[str, Row] = {}
         manifest = self._dbt("parse").result
         by_zone: dict[str, list[Case]] = defaultdict(list)
@@ -265,6 +266,7 @@ class _Run:
         for case in self._cases:
             for rows in case.seeds:
                 _append_to_seed(self._project / "seeds" / rows.name, rows)
+        check_price_book(self._project)
 
     @property
     def _project(self) -> Path:

@@ -2,14 +2,13 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from dlt_pipelines.errors import MindweaveError
-from flows.conformance import CASES, compare, read_cases, run_mindweave
+from dlt_pipelines.errors import MindweaveError, UsageError
+from flows.conformance import CASES, compare, judged, read_cases, run_mindweave
 from tests.transcripts import assert_one_line, mindweave, succeeds
 
 CASE = "streamed_snapshots_are_one_call"
@@ -21,12 +20,17 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def judge(home: Path, program: str) -> "subprocess.CompletedProcess[str]":
-    """Hold a Python program against one case."""
-    script = home.parent / "tool.py"
+def tool(folder: Path, program: str) -> str:
+    """Write a Python program; return the command that runs it."""
+    script = folder / "tool.py"
     script.write_text(program, "utf-8")
-    command = f"{sys.executable} {script}"
-    return mindweave(home, "conformance", "--case", CASE, "--command", command)
+    return f"{sys.executable} {script}"
+
+
+def verdict(command: str, name: str = CASE) -> str:
+    """Return what is said of a command and a case."""
+    ((_, comparison),) = judged(read_cases([name]), command)
+    return str(comparison)
 
 
 def test_mindweave_itself_needs_no_settings_and_leaves_nothing(home, monkeypatch):
@@ -72,7 +76,8 @@ def test_another_price_turns_a_case_red(tmp_path):
 
 
 def test_a_tool_is_judged_by_what_it_prints(home):
-    done = judge(home, f"print({json.dumps(json.dumps(RIGHT))})")
+    command = tool(home.parent, f"print({json.dumps(json.dumps(RIGHT))})")
+    done = mindweave(home, "conformance", "--case", CASE, "--command", command)
 
     assert succeeds(done).splitlines() == [
         f"{CASE}: ok [compared: totals (output_tokens, total_cost_usd)]",
@@ -80,20 +85,20 @@ def test_a_tool_is_judged_by_what_it_prints(home):
     ]
 
 
-def test_a_tool_gets_the_input_folder_and_the_time_zone(home):
-    done = judge(
-        home,
+def test_a_tool_gets_the_input_folder_and_the_time_zone(tmp_path):
+    command = tool(
+        tmp_path,
         "import os, pathlib, sys\n"
         "assert list(pathlib.Path(sys.argv[1]).glob('projects/*/*.jsonl')), sys.argv\n"
-        "assert os.environ['TZ'] == 'UTC'\n"
-        'print(\'{"totals": {"total_calls": 1}}\')',
+        "assert os.environ['TZ'] == 'Europe/Berlin'\n"
+        'print(\'{"totals": {"total_calls": 26}}\')',
     )
 
-    assert done.returncode == 0, done.stdout
+    assert verdict(command, "the_clock_goes_back_in_berlin").endswith("(total_calls)]")
 
 
 @pytest.mark.parametrize(
-    ("program", "verdict"),
+    ("program", "said"),
     [
         (
             """print('{"totals": {"total_cost_usd": 0.156567, "total_calls": 1}}')""",
@@ -124,19 +129,33 @@ def test_a_tool_gets_the_input_folder_and_the_time_zone(home):
         ("raise SystemExit(3)", "the command ended with 3 and said: nothing"),
     ],
 )
-def test_a_case_that_a_tool_does_not_pass_says_why(home, program, verdict):
-    done = judge(home, program)
+def test_a_case_that_a_tool_does_not_pass_says_why(tmp_path, program, said):
+    assert verdict(tool(tmp_path, program)) == said
 
-    assert done.stdout.splitlines() == [f"{CASE}: {verdict}", "0 of 1 cases ok"]
+
+def test_a_case_that_is_not_passed_makes_the_command_fail(home):
+    command = tool(home.parent, "import sys; sys.exit('no prices [yet]')")
+    done = mindweave(home, "conformance", "--case", CASE, "--command", command)
+
+    assert done.stdout.splitlines() == [
+        f"{CASE}: the command ended with 1 and said: no prices [yet]",
+        "0 of 1 cases ok",
+    ]
     assert done.stderr == ""
     assert done.returncode == 1
 
 
-@pytest.mark.parametrize("command", ["no-such-tool --json", "/", "", "a 'quote"])
-def test_a_command_that_cannot_be_run_is_wrong_use(home, command):
-    done = mindweave(home, "conformance", "--case", CASE, "--command", command)
+@pytest.mark.parametrize("command", ["/", "", "a 'quote"])
+def test_a_command_that_cannot_be_read_or_run_is_refused(command):
+    with pytest.raises(UsageError):
+        verdict(command)
+
+
+def test_a_command_that_is_not_there_is_wrong_use(home):
+    done = mindweave(home, "conformance", "--case", CASE, "--command", "no-such-tool --json")
 
     assert_one_line(done.stderr)
+    assert "no-such-tool cannot be run: No such file or directory" in done.stderr
     assert done.returncode == 2
 
 
