@@ -133,6 +133,10 @@ class ClickHouseWarehouse(Warehouse):
         if not known.num_rows:
             self.execute(f"create database if not exists {schema}{self.on_cluster}")
 
+    def drop_schema(self, schema: str) -> None:
+        """Drop the database, on every node of a cluster."""
+        self.execute(f"drop database if exists {schema}{self.on_cluster} sync")
+
     def query(self, sql: str) -> pa.Table:
         """Run a query over HTTP, which answers in Arrow."""
         with self.explained():

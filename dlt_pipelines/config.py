@@ -30,6 +30,8 @@ class Settings:
     home: Path
     warehouse_url: str
     customer: str
+    schema_prefix: str = "customer"
+    """The first word of the schemas that a build writes; what was observed stays in one place."""
 
     @property
     def raw_schema(self) -> str:
@@ -39,12 +41,12 @@ class Settings:
     @property
     def staging_schema(self) -> str:
         """The schema of staging and intermediate models."""
-        return f"customer_{self.customer}_staging"
+        return f"{self.marts_schema}_staging"
 
     @property
     def marts_schema(self) -> str:
         """The schema that people and tools read."""
-        return f"customer_{self.customer}"
+        return f"{self.schema_prefix}_{self.customer}"
 
 
 def read_settings(customer: str | None = None) -> Settings:

@@ -49,6 +49,10 @@ class Warehouse(ABC):
         """Make the schema where it is not there; raise MindweaveError where that is forbidden."""
 
     @abstractmethod
+    def drop_schema(self, schema: str) -> None:
+        """Drop the schema with all that is in it; do nothing where there is none."""
+
+    @abstractmethod
     def query(self, sql: str) -> pa.Table:
         """Run a query and return its rows as Arrow, times in UTC and without a zone.
 

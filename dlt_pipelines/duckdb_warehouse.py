@@ -37,6 +37,11 @@ class DuckDBWarehouse(Warehouse):
         """Make room for the file; dlt makes the schema in it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
 
+    def drop_schema(self, schema: str) -> None:
+        """Drop the schema and its tables; the file keeps their room for what comes next."""
+        with self.connection(read_only=False) as connection:
+            connection.execute(f'drop schema if exists "{schema}" cascade')
+
     def query(self, sql: str) -> pa.Table:
         """Run a query on the file, which is closed again at once."""
         if not self.path.exists():

@@ -68,6 +68,17 @@ class PostgresWarehouse(Warehouse):
                     "grant create on the database to this user, or make the schema for it"
                 ) from None
 
+    def drop_schema(self, schema: str) -> None:
+        """Drop the schema and its tables; only its owner may."""
+        try:
+            with self._cursor() as cursor:
+                cursor.execute(f'drop schema if exists "{schema}" cascade')
+        except psycopg2.errors.InsufficientPrivilege:
+            raise MindweaveError(
+                f"no right to drop the schema {schema} in {self.label}: "
+                "let its owner drop it, and grant create on the database to this user"
+            ) from None
+
     def query(self, sql: str) -> pa.Table:
         """Run a query in a transaction of its own."""
         try:

@@ -12,17 +12,13 @@ import os
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from dlt_pipelines.config import PROJECT_DIR, Settings, read_settings
 from dlt_pipelines.destinations import MissingRelationError, warehouse_at
 from dlt_pipelines.errors import MindweaveError
+from flows.dbt_project import DbtProject
 from flows.price_book import check_price_book
 from flows.ready_process import ReadyProcess, answers
-
-if TYPE_CHECKING:
-    from dbt.artifacts.schemas.run import RunResult
-    from dbt.contracts.graph.manifest import Manifest
 
 MODEL_FOLDERS = ("models", "macros", "tests/dbt")
 SEED_FOLDERS = ("seeds",)
@@ -70,17 +66,16 @@ def last_state(settings: Settings) -> BuildState | None:
 
 
 class Builder:
-    """dbt in this process: `parse` needs no warehouse, so it can overlap with other work."""
+    """The customer's build: `parse` needs no warehouse, so it can overlap with other work."""
 
     def __init__(self, settings: Settings) -> None:
         """Prepare; import nothing yet."""
         self._settings = settings
-        self._warehouse = warehouse_at(settings.warehouse_url)
-        self._manifest: Manifest | None = None
+        self._project = DbtProject(settings)
 
     def parse(self) -> None:
         """Read the project."""
-        self._manifest = self._invoke("parse").result
+        self._project.parse()
 
     def build(self) -> None:
         """Build and test every model; anew from raw where the models changed since the last time.
@@ -92,63 +87,11 @@ class Builder:
         arguments = ["--exclude-resource-type", "unit_test"]
         if previous is None or previous.models != state.models:
             arguments.append("--full-refresh")
-        _state_path(self._settings).unlink(missing_ok=True)
-        try:
-            result = self._invoke("build", *arguments)
-        finally:
-            self._release()
-        failed = [
-            node
-            for node in getattr(result.result, "results", [])
-            if node.status in ("error", "fail")
-        ]
-        if failed:
-            raise MindweaveError(
-                f"{len(failed)} of dbt's nodes failed, first {failed[0].node.name}: "
-                f"{_reason(failed[0])}; see {self._log_folder / 'dbt.log'}"
-            )
         path = _state_path(self._settings)
+        path.unlink(missing_ok=True)
+        self._project.build(*arguments)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(state)), "utf-8")
-
-    @property
-    def _log_folder(self) -> Path:
-        return self._settings.home / "dbt" / self._settings.customer
-
-    def _invoke(self, command: str, *arguments: str) -> Any:
-        os.environ |= {
-            "DO_NOT_TRACK": "1",
-            "MINDWEAVE_CUSTOMER": self._settings.customer,
-            **self._warehouse.dbt_environment(),
-        }
-        from dbt.cli.main import dbtRunner
-
-        result = dbtRunner(manifest=self._manifest).invoke(
-            [
-                command,
-                "--quiet",
-                "--no-use-colors",
-                "--no-version-check",
-                "--log-level",
-                "none",
-                f"--project-dir={PROJECT_DIR}",
-                f"--profiles-dir={PROJECT_DIR}",
-                f"--target-path={self._log_folder}",
-                f"--log-path={self._log_folder}",
-                *arguments,
-            ]
-        )
-        if result.exception:
-            first = str(result.exception).strip().splitlines()[0]
-            raise MindweaveError(f"dbt {command} failed: {first}")
-        return result
-
-    def _release(self) -> None:
-        """Give the DuckDB file back: dbt keeps it open as long as the process lives."""
-        if self._warehouse.engine == "duckdb":
-            from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-
-            DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
 
 
 class BuildProcess(ReadyProcess):
@@ -174,12 +117,6 @@ class BuildProcess(ReadyProcess):
             )
         if error := json.loads(output)["error"]:
             raise MindweaveError(error)
-
-
-def _reason(result: "RunResult") -> str:
-    """Return what the warehouse said; dbt says first only where."""
-    lines = str(result.message or result.status).strip().splitlines()
-    return lines[1].strip() if len(lines) > 1 and " Error in " in lines[0] else lines[0]
 
 
 def _state_path(settings: Settings) -> Path:

@@ -1,11 +1,12 @@
 """The `mindweave` command: parse, call one step, print a line.
 
-Exit status: 0 done, 1 failed, 2 wrong use.
+Exit status: 0 done, 1 failed, 2 wrong use; `diff` ends with 3 where something differs.
 """
 
 import json
 import sys
 import traceback
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ from rich.progress import (
     TextColumn,
 )
 
-from dlt_pipelines.config import read_settings
+from dlt_pipelines.config import Settings, read_settings
 from dlt_pipelines.errors import MindweaveError, UsageError
 
 app = typer.Typer(
@@ -33,6 +34,7 @@ app = typer.Typer(
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
+DIFFERENT = 3
 INTERRUPTED = 130  # what Typer, too, makes of Ctrl-C
 
 Customer = Annotated[
@@ -53,6 +55,47 @@ Team = Annotated[str | None, typer.Option("--team", help="The team that --path b
 To = Annotated[str, typer.Option("--to", help="The other warehouse, as MINDWEAVE_WAREHOUSE.")]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Exit with 1 where a line or file was quarantined.")
+]
+
+
+def _day(text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError:
+        raise UsageError(f"{text!r} is not a day: write it as 2026-11-01") from None
+
+
+AsKnownOn = Annotated[
+    date, typer.Option("--as-known-on", parser=_day, metavar="DATE", help="A day, as 2026-11-01.")
+]
+From = Annotated[
+    date | None,
+    typer.Option("--from", parser=_day, metavar="DATE", help="The first day that counts."),
+]
+Until = Annotated[
+    date | None,
+    typer.Option("--to", parser=_day, metavar="DATE", help="The first day that counts no more."),
+]
+Prices = Annotated[
+    Path | None,
+    typer.Option(
+        "--prices",
+        help="A CSV file as seeds/model_prices.csv; what it does not price keeps its price.",
+    ),
+]
+Discounts = Annotated[
+    Path | None,
+    typer.Option("--discounts", help="A CSV file instead of seeds/contract_discounts.csv."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", help="A CSV file for the differences, with every digit."),
+]
+
+Base = Annotated[str, typer.Option("--base", help="A git revision: a commit, branch or tag.")]
+Markdown = Annotated[
+    Path | None,
+    typer.Option("--markdown", help="Also write it as Markdown to a file; - prints that instead."),
 ]
 
 
@@ -209,6 +252,68 @@ def conformance(
 
 
 @app.command()
+def restate(as_known_on: AsKnownOn, customer: Customer = None, output: Output = None) -> None:
+    """Show what every period costs with the price book as it was known on a day."""
+    from flows import scenarios
+    from flows.locks import exclusive_run
+
+    settings = read_settings(customer)
+    _check_folder(output)
+    with exclusive_run(settings):
+        scenario = scenarios.restate(settings, as_known_on)
+        _report_scenario(settings, scenario, "Restated", output, by_month=True)
+
+
+@app.command()
+def whatif(
+    prices: Prices = None,
+    discounts: Discounts = None,
+    since: From = None,
+    until: Until = None,
+    customer: Customer = None,
+    output: Output = None,
+) -> None:
+    """Show what a period would cost with other prices or another contract."""
+    from flows import scenarios
+    from flows.locks import exclusive_run
+
+    settings = read_settings(customer)
+    _check_folder(output)
+    if since and until and since >= until:
+        raise UsageError(f"--from {since} is not before --to {until}: there is no day to compare")
+    if not (prices or discounts):
+        raise UsageError("nothing would change: name a file with --prices or --discounts")
+    price_rows = scenarios.read_rows(prices, "model_prices") if prices else []
+    discount_rows = scenarios.read_rows(discounts, "contract_discounts") if discounts else None
+    with exclusive_run(settings):
+        scenario = scenarios.what_if(settings, price_rows, discount_rows)
+        _report_scenario(settings, scenario, "What if", output, since=since, until=until)
+
+
+@app.command()
+def diff(base: Base, customer: Customer = None, markdown: Markdown = None) -> None:
+    """Show what the project's changes since a git revision do to every metric.
+
+    Exit status: 0 nothing changes, 3 something does.
+    """
+    from flows.locks import exclusive_run
+    from flows.metric_diff import as_markdown, metric_diff, print_diff
+
+    settings = read_settings(customer)
+    _check_folder(markdown)
+    with exclusive_run(settings):
+        found = metric_diff(settings, base)
+    if markdown == Path("-"):
+        typer.echo(as_markdown(found), nl=False)
+    else:
+        print_diff(found, out)
+        if markdown:
+            _write(markdown, as_markdown(found))
+    if not found.is_empty:
+        raise typer.Exit(DIFFERENT)
+
+
+@app.command()
 def sources(name: Annotated[str | None, typer.Argument()] = None) -> None:
     """List the installed sources, or print one's configuration as JSON Schema."""
     from dlt_pipelines.plugin import find_plugin, installed_plugins
@@ -316,6 +421,38 @@ def _report_load(outcome: Any) -> None:
             traceback.print_exception(error)
         prefix = "" if source in str(error) else f"source {source}: "
         typer.echo(f"mindweave: {prefix}{error}", err=True)
+
+
+def _report_scenario(
+    settings: Settings,
+    scenario: Settings,
+    title: str,
+    output: Path | None,
+    since: date | None = None,
+    until: date | None = None,
+    by_month: bool = False,
+) -> None:
+    from flows.cost_changes import as_csv, cost_changes, print_changes
+
+    changes = cost_changes(settings, scenario, since, until)
+    print_changes(changes, out, title, by_month)
+    if output:
+        _write(output, as_csv(changes, by_month))
+    out.print(f"Every mart of it is in {scenario.marts_schema}, until the next of its kind.")
+
+
+def _check_folder(path: Path | None) -> None:
+    """Refuse a file that could not be written before anything takes its time."""
+    if path and not path.absolute().parent.is_dir():
+        raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise MindweaveError(f"cannot write {path}: {error.strerror}") from None
+    out.print(f"Written: {path}")
 
 
 def _is_refused(outcome: Any, strict: bool) -> bool:

@@ -16,6 +16,7 @@ from dlt_pipelines.batches import read_batches
 from dlt_pipelines.config import Settings
 from dlt_pipelines.destinations import MissingRelationError, warehouse_at
 from dlt_pipelines.errors import MindweaveError
+from flows.dbt_project import dbt_folder
 
 OF_THE_BUILD = frozenset({"processed_at"})  # when a build took a load in: no two builds agree
 
@@ -63,7 +64,7 @@ def compare_marts(
 
 def public_marts(settings: Settings) -> list[str]:
     """Return the names of the public marts that the last build in this home made."""
-    path = settings.home / "dbt" / settings.customer / "manifest.json"
+    path = dbt_folder(settings) / "manifest.json"
     try:
         manifest = json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, ValueError):

@@ -35,7 +35,7 @@ def print_summary(settings: Settings, console: Console) -> None:
         console.print(f"No model call yet for customer {settings.customer}.")
     else:
         console.print(
-            f"\n[bold]{_usd(total['cost'])}[/bold] for {int(total['calls']):,} model calls, "
+            f"\n[bold]{usd(total['cost'])}[/bold] for {int(total['calls']):,} model calls, "
             f"{total['first_day']} to {total['last_day']}"
         )
         for title, column in (("Model", "model_id"), ("Team", "team_id")):
@@ -78,11 +78,12 @@ def _breakdown(title: str, rows: list[dict[str, Any]]) -> Table:
                 "cache_read_tokens",
             )
         ]
-        table.add_row(row["name"], *(_short(int(count)) for count in counts), _usd(row["cost"]))
+        table.add_row(row["name"], *(_short(int(count)) for count in counts), usd(row["cost"]))
     return table
 
 
-def _usd(amount: Decimal | None) -> str:
+def usd(amount: Decimal | None) -> str:
+    """Return an amount as a person reads it."""
     return "unpriced" if amount is None else f"${amount:,.2f}"
 
 

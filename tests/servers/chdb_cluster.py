@@ -88,12 +88,14 @@ def clickhouse_cluster(more_users: str = "") -> Iterator[str]:
 
 
 def drop_customer_databases(url: str) -> None:
-    """Drop the databases of every customer, on every node."""
+    """Drop the databases of every customer, and of scenarios and diffs, on every node."""
     cluster = urllib.parse.parse_qs(urllib.parse.urlsplit(url).query).get("cluster")
     databases = f"cluster('{cluster[0]}', system.databases)" if cluster else "system.databases"
     on_cluster = f"on cluster {cluster[0]}" if cluster else ""
     names = clickhouse_query(
-        url, f"select distinct name from {databases} where name like 'customer\\_%'"
+        url,
+        f"select distinct name from {databases} "
+        "where match(name, '^(customer|restated|whatif|diff_base|diff_head)_')",
     )
     for name in names.splitlines():
         clickhouse_query(url, f"drop database if exists `{name}` {on_cluster} sync")
