@@ -62,7 +62,7 @@ terms as (
     select
         vendor,
         model_id,
-        modifier as term,
+        modifier as applied,
         cast(multiplier as numeric(18, 12)) as amount,
         valid_from_date,
         valid_to_date,
@@ -76,7 +76,7 @@ terms as (
     select
         vendor,
         cast(null as {{ dbt.type_string() }}) as model_id,
-        tool as term,
+        tool as applied,
         {{ unit_price_usd('usd_per_1k', '0.001') }} as amount,
         valid_from_date,
         valid_to_date,
@@ -90,7 +90,7 @@ terms as (
     select
         vendor,
         model_id,
-        'contract' as term,
+        'contract' as applied,
         cast(multiplier as numeric(18, 12)) as amount,
         valid_from_date,
         valid_to_date,
@@ -110,7 +110,7 @@ terms_of_models as (
     select
         models.vendor as vendor,
         models.model_id as model_id,
-        terms.term as term,
+        terms.applied as applied,
         terms.amount as amount,
         coalesce(terms.valid_from_date, {{ first_day }}) as valid_from_date,
         coalesce(terms.valid_to_date, {{ last_day }}) as valid_to_date,
@@ -131,7 +131,7 @@ days as (
     select
         vendor,
         model_id,
-        {{ day }} as day
+        {{ day }} as cut_date
     from {{ relation }}
     {% if not loop.last %}
     union
@@ -147,8 +147,8 @@ numbered_days as (
     select
         vendor,
         model_id,
-        day,
-        row_number() over (partition by vendor, model_id order by day asc) as day_number
+        cut_date,
+        row_number() over (partition by vendor, model_id order by cut_date asc) as day_number
     from days
 ),
 
@@ -156,13 +156,13 @@ periods as (
     select
         starts.vendor as vendor,
         starts.model_id as model_id,
-        starts.day as valid_from_date,
-        ends.day as valid_to_date
+        starts.cut_date as valid_from_date,
+        stops.cut_date as valid_to_date
     from numbered_days as starts
-    inner join numbered_days as ends
-        on starts.vendor = ends.vendor
-        and starts.model_id = ends.model_id
-        and starts.day_number + 1 = ends.day_number
+    inner join numbered_days as stops
+        on starts.vendor = stops.vendor
+        and starts.model_id = stops.model_id
+        and starts.day_number + 1 = stops.day_number
 ),
 
 ranked_prices as (
@@ -212,11 +212,11 @@ ranked_terms as (
         periods.vendor as vendor,
         periods.model_id as model_id,
         periods.valid_from_date as valid_from_date,
-        terms_of_models.term as term,
+        terms_of_models.applied as applied,
         terms_of_models.amount as amount,
         row_number() over (
             partition by
-                periods.vendor, periods.model_id, periods.valid_from_date, terms_of_models.term
+                periods.vendor, periods.model_id, periods.valid_from_date, terms_of_models.applied
             order by
                 terms_of_models.precedence desc,
                 terms_of_models.known_from_date desc nulls last
@@ -235,13 +235,13 @@ terms_of_periods as (
         vendor,
         model_id,
         valid_from_date,
-        max(case when term = 'web_search' then amount end) as web_search_usd,
         {% for name in multipliers %}
         case
-            when max(case when term = '{{ name }}' then 1 else 0 end) = 0 then 1
-            else max(case when term = '{{ name }}' then amount end)
-        end as {{ name }}_multiplier{{ ',' if not loop.last }}
+            when max(case when applied = '{{ name }}' then 1 else 0 end) = 0 then 1
+            else max(case when applied = '{{ name }}' then amount end)
+        end as {{ name }}_multiplier,
         {% endfor %}
+        max(case when applied = 'web_search' then amount end) as web_search_usd
     from ranked_terms
     where term_rank = 1
     group by vendor, model_id, valid_from_date
@@ -260,13 +260,13 @@ joined as (
         {% for kind in token_kinds %}
         these.{{ kind }}_usd as {{ kind }}_usd,
         {% endfor %}
-        terms_of_periods.web_search_usd as web_search_usd,
         {% for name in multipliers %}
         case
             when terms_of_periods.vendor is null then 1
             else cast(terms_of_periods.{{ name }}_multiplier as numeric(18, 6))
-        end as {{ name }}_multiplier{{ ',' if not loop.last }}
+        end as {{ name }}_multiplier,
         {% endfor %}
+        terms_of_periods.web_search_usd as web_search_usd
     from prices_of_periods as these
     left join prices_of_periods as next_band
         on these.vendor = next_band.vendor
@@ -292,9 +292,9 @@ final as (
         {{ kind }}_usd,
         {% endfor %}
         cast(web_search_usd as numeric(18, 12)) as web_search_usd,
-        {% for name in multipliers %}
-        cast({{ name }}_multiplier as {{ 'numeric(9, 6)' if name == 'contract' else 'numeric(18, 4)' }})
-            as {{ name }}_multiplier,
+        cast(contract_multiplier as numeric(9, 6)) as contract_multiplier,
+        {% for name in multipliers if name != 'contract' %}
+        cast({{ name }}_multiplier as numeric(18, 4)) as {{ name }}_multiplier,
         {% endfor %}
         model_id || '/' || price_band || '/'
         || cast(price_from_date as {{ dbt.type_string() }}) || '/'

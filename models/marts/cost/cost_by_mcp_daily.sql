@@ -1,6 +1,6 @@
 {{ config(order_by=['usage_date', 'mcp_name', 'model_id'], partition_by='toYYYYMM(usage_date)') }}
 
-{# A server that a call came to second has tool calls only: its row has neither calls nor dollars. #}
+{# A server that no call came to first has tool calls only: its row has no calls and no dollars. #}
 with
 
 costs as (
