@@ -154,15 +154,15 @@ numbered_days as (
 
 periods as (
     select
-        starts.vendor as vendor,
-        starts.model_id as model_id,
-        starts.cut_date as valid_from_date,
-        stops.cut_date as valid_to_date
-    from numbered_days as starts
-    inner join numbered_days as stops
-        on starts.vendor = stops.vendor
-        and starts.model_id = stops.model_id
-        and starts.day_number + 1 = stops.day_number
+        these_days.vendor as vendor,
+        these_days.model_id as model_id,
+        these_days.cut_date as valid_from_date,
+        next_days.cut_date as valid_to_date
+    from numbered_days as these_days
+    inner join numbered_days as next_days
+        on these_days.vendor = next_days.vendor
+        and these_days.model_id = next_days.model_id
+        and these_days.day_number + 1 = next_days.day_number
 ),
 
 ranked_prices as (
