@@ -9,10 +9,14 @@
 ) }}
 
 {#
-  What each call costs: name to model, prompt to band, day to price, what was served, contract. A left
-  join at every step: a call without a price stays, with a null cost. A run prices new calls, and those
-  for which the price book says something else now.
+  What each call costs: name to model, prompt to band, day to price, what was served, contract; then
+  what its passes cost. A left join at every step: a call without a price stays, with a null cost. A run
+  prices new calls, and those for which the price book, or their passes, say something else now.
 #}
+{% set of_passes = [
+    'pass_tokens', 'unpriced_passes', 'pass_list_cost_usd', 'pass_total_cost_usd',
+    'pass_upper_bound_cost_usd'
+] %}
 with
 
 calls as (
@@ -25,6 +29,20 @@ aliases as (
 
 prices as (
     select * from {{ ref('int_prices__in_force') }}
+),
+
+passes as (
+    select
+        call_id,
+        sum(total_tokens) as pass_tokens,
+        sum(cache_write_assumed_tokens) as assumed_tokens,
+        sum(case when list_cost_usd is null then 1 else 0 end) as unpriced_passes,
+        min(case when list_cost_usd is null then requested_model end) as unpriced_model,
+        sum(list_cost_usd) as pass_list_cost_usd,
+        sum(total_cost_usd) as pass_total_cost_usd,
+        sum(upper_bound_cost_usd) as pass_upper_bound_cost_usd
+    from {{ ref('int_call_passes__priced') }}
+    group by call_id
 ),
 
 {% if is_incremental() %}
@@ -44,17 +62,22 @@ prices as (
 
         union
 
-        -- its name leads to another model, or another price is in force
+        -- its name leads to another model, another price is in force, or its passes are or cost others
         select priced.call_id
         from {{ this }} as priced
         left join aliases
             on priced.requested_model = aliases.alias
         left join prices
             on {{ is_priced_by('priced', 'prices') }}
+        left join passes
+            on priced.call_id = passes.call_id
         where
             priced.model_id != coalesce(aliases.model_id, priced.requested_model)
             or coalesce(priced.price_region, '') != coalesce(aliases.price_region, '')
             or coalesce(priced.price_version, '') != coalesce(prices.price_version, '')
+            {% for column in of_passes %}
+            or coalesce(priced.{{ column }}, 0) != coalesce(passes.{{ column }}, 0)
+            {% endfor %}
     ),
 {% endif %}
 
@@ -96,17 +119,45 @@ with_price as (
 listed as (
     select
         *,
-        {{ list_cost_usd() }} as list_cost_usd,
-        {{ uncertain_cost_usd() }} as uncertain_cost_usd
+        {{ list_cost_usd() }} as own_list_usd,
+        {{ uncertain_cost_usd() }} as own_uncertain_usd
     from with_price
 ),
 
 costed as (
     select
         *,
-        {{ contracted_usd('list_cost_usd') }} as total_cost_usd,
-        {{ contracted_usd('list_cost_usd + uncertain_cost_usd') }} as upper_bound_cost_usd
+        {{ contracted_usd('own_list_usd') }} as own_total_usd,
+        {{ contracted_usd('own_list_usd + own_uncertain_usd') }} as own_upper_bound_usd
     from listed
+),
+
+-- one operation: unknown as a whole where what it costs itself is, or what a pass does
+with_passes as (
+    select
+        costed.*,
+        coalesce(passes.pass_tokens, 0) as pass_tokens,
+        coalesce(passes.unpriced_passes, 0) as unpriced_passes,
+        costed.cache_write_assumed_tokens
+        + coalesce(passes.assumed_tokens, 0) as all_assumed_tokens,
+        case
+            when costed.own_list_usd is null then costed.requested_model
+            else passes.unpriced_model
+        end as unpriced_model,
+        {% for cost in ['list', 'total', 'upper_bound'] %}
+        cast(coalesce(passes.pass_{{ cost }}_cost_usd, 0) as {{ type_usd() }})
+            as pass_{{ cost }}_cost_usd,
+        cast(
+            case
+                when coalesce(passes.unpriced_passes, 0) = 0
+                    then costed.own_{{ cost }}_usd + coalesce(passes.pass_{{ cost }}_cost_usd, 0)
+            end
+            as {{ type_usd() }}
+        ) as {{ cost }}_cost_usd{{ ',' if not loop.last }}
+        {% endfor %}
+    from costed
+    left join passes
+        on costed.call_id = passes.call_id
 ),
 
 tool_calls as (
@@ -133,50 +184,56 @@ servers as (
 )
 
 select
-    costed.call_id,
-    costed.identity,
-    costed.source,
-    costed.source_count,
-    costed.observation_count,
-    costed.session_id,
-    costed.project,
-    costed.team_id,
-    costed.user_id,
-    costed.vendor,
-    costed.model_id,
-    costed.requested_model,
+    with_passes.call_id,
+    with_passes.identity,
+    with_passes.source,
+    with_passes.source_count,
+    with_passes.observation_count,
+    with_passes.session_id,
+    with_passes.project,
+    with_passes.team_id,
+    with_passes.user_id,
+    with_passes.vendor,
+    with_passes.model_id,
+    with_passes.requested_model,
     servers.mcp_name,
     coalesce(servers.mcp_call_count, 0) as mcp_call_count,
-    costed.input_tokens,
-    costed.cache_write_5m_tokens,
-    costed.cache_write_1h_tokens,
-    costed.cache_read_tokens,
-    costed.output_tokens,
-    costed.cache_write_assumed_tokens,
-    costed.web_search_requests,
-    costed.service_tier,
-    costed.speed,
-    costed.inference_geo,
-    costed.status,
-    costed.is_sidechain,
-    costed.list_cost_usd,
-    costed.total_cost_usd,
-    costed.upper_bound_cost_usd,
-    costed.reported_cost_usd,
-    case when costed.list_cost_usd is null then 'unpriced' else 'priced' end as pricing_status,
+    with_passes.input_tokens,
+    with_passes.cache_write_5m_tokens,
+    with_passes.cache_write_1h_tokens,
+    with_passes.cache_read_tokens,
+    with_passes.output_tokens,
+    with_passes.cache_write_assumed_tokens,
+    with_passes.pass_tokens,
+    with_passes.web_search_requests,
+    with_passes.service_tier,
+    with_passes.speed,
+    with_passes.inference_geo,
+    with_passes.status,
+    with_passes.is_sidechain,
+    with_passes.list_cost_usd,
+    with_passes.total_cost_usd,
+    with_passes.upper_bound_cost_usd,
+    with_passes.reported_cost_usd,
+    case when with_passes.list_cost_usd is null then 'unpriced' else 'priced' end as pricing_status,
     case
-        when costed.cache_write_assumed_tokens > 0 and costed.speed is null
+        when with_passes.all_assumed_tokens > 0 and with_passes.speed is null
             then 'cache_write_split, speed'
-        when costed.cache_write_assumed_tokens > 0 then 'cache_write_split'
-        when costed.speed is null then 'speed'
+        when with_passes.all_assumed_tokens > 0 then 'cache_write_split'
+        when with_passes.speed is null then 'speed'
     end as pricing_assumptions,
-    costed.price_version,
-    costed.price_region,
-    costed.first_load_id,
-    costed.called_at,
-    costed.usage_date,
-    costed.last_usage_date,
+    with_passes.unpriced_passes,
+    with_passes.unpriced_model,
+    with_passes.pass_list_cost_usd,
+    with_passes.pass_total_cost_usd,
+    with_passes.pass_upper_bound_cost_usd,
+    with_passes.price_version,
+    with_passes.price_region,
+    with_passes.first_load_id,
+    with_passes.called_at,
+    with_passes.usage_date,
+    with_passes.last_usage_date,
     {{ current_run_at() }} as processed_at
-from costed
+from with_passes
 left join servers
-    on costed.call_id = servers.call_id
+    on with_passes.call_id = servers.call_id
