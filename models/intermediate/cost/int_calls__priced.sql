@@ -124,7 +124,7 @@ listed as (
     from with_price
 ),
 
-costed as (
+contracted as (
     select
         *,
         {{ contracted_usd('own_list_usd') }} as own_total_usd,
@@ -133,31 +133,33 @@ costed as (
 ),
 
 -- one operation: unknown as a whole where what it costs itself is, or what a pass does
-with_passes as (
+costed as (
     select
-        costed.*,
-        coalesce(passes.pass_tokens, 0) as pass_tokens,
-        coalesce(passes.unpriced_passes, 0) as unpriced_passes,
-        costed.cache_write_assumed_tokens
-        + coalesce(passes.assumed_tokens, 0) as all_assumed_tokens,
-        case
-            when costed.own_list_usd is null then costed.requested_model
-            else passes.unpriced_model
-        end as unpriced_model,
+        contracted.*,
         {% for cost in ['list', 'total', 'upper_bound'] %}
         cast(coalesce(passes.pass_{{ cost }}_cost_usd, 0) as {{ type_usd() }})
             as pass_{{ cost }}_cost_usd,
         cast(
             case
                 when coalesce(passes.unpriced_passes, 0) = 0
-                    then costed.own_{{ cost }}_usd + coalesce(passes.pass_{{ cost }}_cost_usd, 0)
+                    then
+                        contracted.own_{{ cost }}_usd
+                        + coalesce(passes.pass_{{ cost }}_cost_usd, 0)
             end
             as {{ type_usd() }}
-        ) as {{ cost }}_cost_usd{{ ',' if not loop.last }}
+        ) as {{ cost }}_cost_usd,
         {% endfor %}
-    from costed
+        coalesce(passes.pass_tokens, 0) as pass_tokens,
+        coalesce(passes.unpriced_passes, 0) as unpriced_passes,
+        contracted.cache_write_assumed_tokens
+        + coalesce(passes.assumed_tokens, 0) as all_assumed_tokens,
+        case
+            when contracted.own_list_usd is null then contracted.requested_model
+            else passes.unpriced_model
+        end as unpriced_model
+    from contracted
     left join passes
-        on costed.call_id = passes.call_id
+        on contracted.call_id = passes.call_id
 ),
 
 tool_calls as (
@@ -184,56 +186,56 @@ servers as (
 )
 
 select
-    with_passes.call_id,
-    with_passes.identity,
-    with_passes.source,
-    with_passes.source_count,
-    with_passes.observation_count,
-    with_passes.session_id,
-    with_passes.project,
-    with_passes.team_id,
-    with_passes.user_id,
-    with_passes.vendor,
-    with_passes.model_id,
-    with_passes.requested_model,
+    costed.call_id,
+    costed.identity,
+    costed.source,
+    costed.source_count,
+    costed.observation_count,
+    costed.session_id,
+    costed.project,
+    costed.team_id,
+    costed.user_id,
+    costed.vendor,
+    costed.model_id,
+    costed.requested_model,
     servers.mcp_name,
     coalesce(servers.mcp_call_count, 0) as mcp_call_count,
-    with_passes.input_tokens,
-    with_passes.cache_write_5m_tokens,
-    with_passes.cache_write_1h_tokens,
-    with_passes.cache_read_tokens,
-    with_passes.output_tokens,
-    with_passes.cache_write_assumed_tokens,
-    with_passes.pass_tokens,
-    with_passes.web_search_requests,
-    with_passes.service_tier,
-    with_passes.speed,
-    with_passes.inference_geo,
-    with_passes.status,
-    with_passes.is_sidechain,
-    with_passes.list_cost_usd,
-    with_passes.total_cost_usd,
-    with_passes.upper_bound_cost_usd,
-    with_passes.reported_cost_usd,
-    case when with_passes.list_cost_usd is null then 'unpriced' else 'priced' end as pricing_status,
+    costed.input_tokens,
+    costed.cache_write_5m_tokens,
+    costed.cache_write_1h_tokens,
+    costed.cache_read_tokens,
+    costed.output_tokens,
+    costed.cache_write_assumed_tokens,
+    costed.pass_tokens,
+    costed.web_search_requests,
+    costed.service_tier,
+    costed.speed,
+    costed.inference_geo,
+    costed.status,
+    costed.is_sidechain,
+    costed.list_cost_usd,
+    costed.total_cost_usd,
+    costed.upper_bound_cost_usd,
+    costed.reported_cost_usd,
+    case when costed.list_cost_usd is null then 'unpriced' else 'priced' end as pricing_status,
     case
-        when with_passes.all_assumed_tokens > 0 and with_passes.speed is null
+        when costed.all_assumed_tokens > 0 and costed.speed is null
             then 'cache_write_split, speed'
-        when with_passes.all_assumed_tokens > 0 then 'cache_write_split'
-        when with_passes.speed is null then 'speed'
+        when costed.all_assumed_tokens > 0 then 'cache_write_split'
+        when costed.speed is null then 'speed'
     end as pricing_assumptions,
-    with_passes.unpriced_passes,
-    with_passes.unpriced_model,
-    with_passes.pass_list_cost_usd,
-    with_passes.pass_total_cost_usd,
-    with_passes.pass_upper_bound_cost_usd,
-    with_passes.price_version,
-    with_passes.price_region,
-    with_passes.first_load_id,
-    with_passes.called_at,
-    with_passes.usage_date,
-    with_passes.last_usage_date,
+    costed.unpriced_passes,
+    costed.unpriced_model,
+    costed.pass_list_cost_usd,
+    costed.pass_total_cost_usd,
+    costed.pass_upper_bound_cost_usd,
+    costed.price_version,
+    costed.price_region,
+    costed.first_load_id,
+    costed.called_at,
+    costed.usage_date,
+    costed.last_usage_date,
     {{ current_run_at() }} as processed_at
-from with_passes
+from costed
 left join servers
-    on with_passes.call_id = servers.call_id
+    on costed.call_id = servers.call_id
