@@ -62,6 +62,12 @@ def answer(number: int | str = 1, *, usage: Record | None = None, **changes: Any
     return record
 
 
+def one_pass(type_: str, **changes: Any) -> Record:
+    """Return an entry of `usage.iterations`."""
+    tokens = ("input_tokens", "output_tokens", "cache_read_input_tokens")
+    return {"type": type_, **dict.fromkeys(tokens, 0), "cache_creation_input_tokens": 0, **changes}
+
+
 def tool_use(number: int | str = 1, name: str = "mcp__tickets__get_ticket") -> Record:
     """Return one line of an answer that calls a tool."""
     record = answer(number)

@@ -32,6 +32,9 @@ PRICED_VALUES = {
     "inference_geo": ["global", "us", "not_available", ""],
 }
 
+# `message` is an attempt at an answer that was declined midway
+KNOWN_PASSES = ["compaction", "advisor_message", "message"]
+
 
 class ExpectAnswersToHaveTheirOwnId(gxe.UnexpectedRowsExpectation):
     """Find answers that only their line tells apart: a copy of it would count again."""
@@ -89,6 +92,12 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
     def within_time(column: str) -> Expectation:
         return gxe.ExpectColumnValuesToBeBetween(column=column, min_value=OLDEST, max_value=latest)
 
+    def tokens_within_reason() -> list[Expectation]:
+        return [
+            gxe.ExpectColumnValuesToBeBetween(column=column, min_value=0, max_value=MOST_TOKENS)
+            for column in TOKEN_COLUMNS
+        ]
+
     def not_null(column: str, severity: FailureSeverity = FailureSeverity.CRITICAL) -> Expectation:
         return gxe.ExpectColumnValuesToNotBeNull(column=column, severity=severity)
 
@@ -105,10 +114,7 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
             not_null("model"),
             not_null("input_tokens"),
             not_null("output_tokens"),
-            *(
-                gxe.ExpectColumnValuesToBeBetween(column=column, min_value=0, max_value=MOST_TOKENS)
-                for column in TOKEN_COLUMNS
-            ),
+            *tokens_within_reason(),
             ExpectCacheSplitWithinTotal(),
             gxe.ExpectColumnValuesToBeBetween(
                 column="web_search_requests", min_value=0, max_value=1000
@@ -119,6 +125,17 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
             ),
             gxe.ExpectColumnValuesToBeBetween(
                 column="cost_usd", min_value=0, max_value=1000, severity=warning
+            ),
+        ],
+        "claude_code_passes": [
+            within_time("observed_at"),
+            not_null("input_tokens"),
+            not_null("output_tokens"),
+            *tokens_within_reason(),
+            ExpectCacheSplitWithinTotal(),
+            # another type is held to be a pass beside the answer, and may be the answer itself
+            gxe.ExpectColumnValuesToBeInSet(
+                column="pass_type", value_set=KNOWN_PASSES, severity=warning
             ),
         ],
         "claude_code_tool_uses": [

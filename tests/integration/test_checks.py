@@ -42,6 +42,7 @@ def answer(number):
                     "ephemeral_1h_input_tokens": 4000,
                 },
                 "output_tokens": 187,
+                "iterations": [{"type": "compaction", "input_tokens": 9, "output_tokens": 5}],
                 "service_tier": "standard",
             },
         },
@@ -115,6 +116,7 @@ def test_broken_rows_fail_the_checks_of_their_own_load(settings, tmp_path, monke
         f"load_id = '{bad[1]}' and message_id = 'msg_4'",
     )
     of_bad = f"load_id = '{bad[1]}'"
+    update(settings, "claude_code_passes", f"pass_type = '{CANARY}', output_tokens = -1", of_bad)
     update(settings, "claude_code_tool_uses", f"tool_name = 'mcp__{CANARY}'", of_bad)
     update(settings, "claude_code_record_types", "is_known = false", of_bad)
     update(settings, "loads", "rows_read = rows_read + 1, rows_quarantined = 1", of_bad)
@@ -153,6 +155,8 @@ def test_broken_rows_fail_the_checks_of_their_own_load(settings, tmp_path, monke
         ("messages", "service_tier", in_set): ("warning", 1),
         ("messages", None, "expect_answers_to_have_their_own_id"): ("warning", 1),
         ("messages", None, "expect_cache_split_within_total"): ("critical", 1),
+        ("passes", "output_tokens", in_range): ("critical", 2),
+        ("passes", "pass_type", in_set): ("warning", 2),
         ("tool_uses", None, "expect_tool_names_to_name_server_and_tool"): ("critical", 2),
         ("record_types", "is_known", in_set): ("info", 1),
         ("files", "file_id", "expect_column_values_to_be_unique"): ("critical", 2),

@@ -24,6 +24,7 @@ from tests.transcripts import (
     assert_one_line,
     home_settings,
     load,
+    one_pass,
     rows,
     succeeds,
     tool_result,
@@ -40,6 +41,9 @@ DISTINCT_ROWS = """
     union
     select 'tool result', file_id, line_number, block_index, tool_use_id, null, null
     from {raw}.claude_code_tool_results
+    union
+    select 'pass', file_id, line_number, pass_index, pass_type, input_tokens, output_tokens
+    from {raw}.claude_code_passes
     union
     select 'quarantine', location, line_number, null, row_fingerprint, null, null
     from {raw}.quarantine
@@ -305,6 +309,181 @@ class TestWhatLands:
         assert counts(load(settings, transcript)) == (4, 2, 2, 0)
 
 
+COMPACTION = one_pass("compaction", input_tokens=180_000, output_tokens=3500)
+ADVICE = one_pass(
+    "advisor_message",
+    model="claude-opus-4-7",
+    input_tokens=823,
+    cache_read_input_tokens=300,
+    cache_creation_input_tokens=500,
+    cache_creation={"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 400},
+    output_tokens=1612,
+)
+ITSELF = one_pass("message", input_tokens=6, output_tokens=187)
+BROKEN_PASSES: list[tuple[Any, str]] = [
+    *(
+        (entry, "a pass has no type, no input_tokens or no output_tokens")
+        for entry in (1, None, "x", [], {}, [ADVICE], {**ADVICE, "type": None})
+    ),
+    *(
+        ({**ADVICE, kind: None}, "a pass has no type, no input_tokens or no output_tokens")
+        for kind in ("input_tokens", "output_tokens")
+    ),
+    *(
+        ({**ADVICE, kind: count}, "a token count of a pass is not a whole number")
+        for kind in ("input_tokens", "output_tokens", "cache_read_input_tokens")
+        for count in (-1, 1.5, "5", 10**13, 1e30, [1], {"n": 1}, "NaN", True)
+    ),
+    (
+        {**ADVICE, "cache_creation": {"ephemeral_1h_input_tokens": -1}},
+        "a token count of a pass is not a whole number",
+    ),
+    ({**ADVICE, "model": "a\nb"}, "an id or a name is not plain text"),
+    ({**ADVICE, "model": "x" * 2000}, "an id or a name is not plain text"),
+]
+
+
+def with_passes(number, *entries, **usage):
+    """Return an answer whose usage lists what it was made of."""
+    return answer(number, usage={"iterations": list(entries), **usage})
+
+
+def passes(settings):
+    """Return (message id, place, type, model, input and output tokens) of the passes."""
+    return rows(
+        settings,
+        """
+        select message_id, pass_index, pass_type, model, input_tokens, output_tokens
+        from {raw}.claude_code_passes order by all
+        """,
+    )
+
+
+class TestPasses:
+    def test_a_pass_beside_the_answer_lands_with_its_tokens_and_its_own_model(
+        self, settings, transcript
+    ):
+        write(transcript, with_passes(1, COMPACTION, ITSELF, ADVICE, ITSELF))
+
+        assert counts(load(settings, transcript)) == (1, 1, 0, 0)
+        compaction, advice = _dicts(
+            settings, "select * from {raw}.claude_code_passes order by pass_index"
+        )
+        assert compaction["model"] is None
+        assert compaction["ephemeral_5m_input_tokens"] is None
+        expected = {
+            "line_number": 1,
+            "pass_index": 2,
+            "record_uuid": "uuid-1",
+            "message_id": "msg_1",
+            "request_id": "req_1",
+            "is_sidechain": False,
+            "pass_type": "advisor_message",
+            "model": "claude-opus-4-7",
+            "input_tokens": 823,
+            "cache_creation_input_tokens": 500,
+            "ephemeral_5m_input_tokens": 100,
+            "ephemeral_1h_input_tokens": 400,
+            "cache_read_input_tokens": 300,
+            "output_tokens": 1612,
+            "observed_at": datetime(2025, 10, 3, 10, 15, 2, 114000),
+        }
+        assert {name: advice[name] for name in expected} == expected
+
+    def test_the_answer_itself_is_no_pass(self, settings, transcript):
+        write(
+            transcript,
+            with_passes(1, ITSELF),
+            with_passes(2, ITSELF, one_pass("message", output_tokens=9)),
+            with_passes(3),
+            answer(4, usage={"iterations": None}),
+            answer(5),
+        )
+
+        assert counts(load(settings, transcript)) == (5, 5, 0, 0)
+        assert passes(settings) == []
+
+    def test_an_attempt_that_was_declined_is_a_pass_only_if_it_wrote_something(
+        self, settings, transcript
+    ):
+        declined = {"model": "claude-fable-5", "input_tokens": 535}
+        served = one_pass("fallback_message", model=transcripts.MODEL, output_tokens=264)
+        write(
+            transcript,
+            with_passes(1, one_pass("message", **declined), served),
+            with_passes(2, one_pass("message", **declined, output_tokens=5), served),
+        )
+        load(settings, transcript)
+
+        assert passes(settings) == [("msg_2", 1, "message", "claude-fable-5", 535, 5)]
+
+    def test_an_answer_is_of_the_model_that_served_it(self, settings, transcript):
+        started, declined = answer(1), {"model": "claude-fable-5", "output_tokens": 5}
+        started["message"]["model"] = "claude-fable-5"
+        started["message"]["usage"]["iterations"] = [
+            one_pass("message", **declined),
+            one_pass("fallback_message", model="claude-opus-4-8", output_tokens=264),
+        ]
+        write(transcript, started)
+        load(settings, transcript)
+
+        assert rows(settings, "select model from {raw}.claude_code_messages") == [
+            ("claude-opus-4-8",)
+        ]
+        assert passes(settings) == [("msg_1", 1, "message", "claude-fable-5", 0, 5)]
+
+    def test_a_pass_of_a_type_to_come_lands_by_a_word_never_by_content(self, settings, transcript):
+        kinds = ("review_2", "We shipped it, Dana!", {"we": "shipped"}, "x" * 100)
+        write(transcript, with_passes(1, *({**COMPACTION, "type": kind} for kind in kinds)))
+        load(settings, transcript)
+
+        assert [row[2] for row in passes(settings)] == ["review_2", "other", "other", "other"]
+
+    @pytest.mark.parametrize("iterations", ["x", 5, True, {"type": "compaction"}])
+    def test_what_is_no_list_holds_no_passes(self, settings, transcript, iterations):
+        write(transcript, answer(1, usage={"iterations": iterations}))
+
+        assert counts(load(settings, transcript)) == (1, 1, 0, 0)
+        assert passes(settings) == []
+
+    def test_an_answer_with_a_pass_that_cannot_be_counted_is_not_guessed(
+        self, settings, transcript
+    ):
+        write(
+            transcript,
+            *(
+                with_passes(number, COMPACTION, entry)
+                for number, (entry, _) in enumerate(BROKEN_PASSES)
+            ),
+            with_passes("good", COMPACTION),
+        )
+        broken = len(BROKEN_PASSES)
+
+        assert counts(load(settings, transcript)) == (broken + 1, 1, 0, broken)
+        assert quarantine(settings) == [
+            (line_number, reason) for line_number, (_, reason) in enumerate(BROKEN_PASSES, start=1)
+        ]
+        assert [row[0] for row in passes(settings)] == ["msg_good"]
+
+    def test_only_what_was_sent_to_a_model_has_passes(self, settings, transcript):
+        synthetic = with_passes(1, COMPACTION)
+        synthetic["message"]["model"] = "<synthetic>"
+        changes = ({"type": "user"}, {"isApiErrorMessage": True})
+        write(transcript, synthetic, *(with_passes(2, COMPACTION) | change for change in changes))
+        load(settings, transcript)
+
+        assert passes(settings) == []
+
+    def test_a_wrapped_answer_of_a_side_chain_has_its_passes(self, settings, transcript):
+        inner = with_passes("wrapped", ADVICE)
+        write(transcript, {"type": "progress", "uuid": "u", "data": {"message": inner}})
+        load(settings, transcript)
+
+        assert rows(settings, "select message_id, is_sidechain from {raw}.claude_code_passes") == [
+            ("msg_wrapped", True)
+        ]
+
+
 BROKEN_LINES = [
     (b"not json", "the line is not valid JSON"),
     (as_line(answer("cut"))[:200], "the line is not valid JSON"),
@@ -421,7 +600,12 @@ class TestQuarantine:
             *(None, True, 0, -1, 1.5, 1e300, 10**30, "", " ", "x", "5 7", "\x00", "infinity"),
             *("é" * 10, [], [[]], [None], [{}], {}, {"type": "tool_use"}, "mcp__a__b", "1" * 400),
         ]
-        sources = [tool_use("base"), tool_result("base")]
+        fallback = one_pass("fallback_message", model=transcripts.MODEL)
+        sources = [
+            tool_use("base"),
+            tool_result("base"),
+            with_passes("base", COMPACTION, ITSELF, fallback),
+        ]
         progress = {"type": "progress", "data": {"message": tool_use("wrapped")}}
         mutated = [
             line

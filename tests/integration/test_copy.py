@@ -26,8 +26,14 @@ from flows.locks import exclusive_run
 from tests import transcripts
 
 TABLES = (
-    *("claude_code_files", "claude_code_messages", "claude_code_record_types"),
-    *("claude_code_tool_results", "claude_code_tool_uses", "quarantine", "loads"),
+    *("claude_code_files", "claude_code_messages", "claude_code_passes"),
+    *(
+        "claude_code_record_types",
+        "claude_code_tool_results",
+        "claude_code_tool_uses",
+        "quarantine",
+        "loads",
+    ),
     *("expectation_results", LOADS_TABLE),
 )
 
@@ -79,6 +85,7 @@ def loaded_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Pat
         transcripts.answer(1),
         transcripts.tool_use(2),
         transcripts.tool_result(2),
+        transcripts.answer(5, usage={"iterations": [transcripts.one_pass("compaction")]}),
         b"not json",
     )
     transcripts.load(settings, folder / "t")

@@ -25,7 +25,15 @@ from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.load import load_source
 from tests import servers
 from tests.dbt_process import DbtProcess, dbt_process
-from tests.transcripts import answer, append, command_environment, tool_result, tool_use, write
+from tests.transcripts import (
+    answer,
+    append,
+    command_environment,
+    one_pass,
+    tool_result,
+    tool_use,
+    write,
+)
 
 Row = dict[str, Any]
 Marts = dict[str, list[Row]]
@@ -136,6 +144,14 @@ def without_ids(uuid: str, record: Row) -> Row:
     return {**record, "uuid": uuid, "requestId": None}
 
 
+def with_passes(name: str, *passes: Row) -> Row:
+    return answer(name, usage={"iterations": [*passes, one_pass("message", output_tokens=187)]})
+
+
+COMPACTION = one_pass("compaction", input_tokens=9000, output_tokens=30)
+ADVICE = one_pass("advisor_message", input_tokens=800, cache_read_input_tokens=1000)
+
+
 def write_first(folder: Path) -> None:
     """Write twelve days of a company, and edges that its generator does not have."""
     demo_workload.write(folder, date(2026, 10, 10))
@@ -147,6 +163,8 @@ def write_first(folder: Path) -> None:
         at("2025-11-06T10:00:00Z", without_ids("weak-1", tool_use("copied"))),
         at("2025-11-07T10:00:00Z", named(None, answer("nameless"))),
         at("2026-10-05T10:00:00Z", named(WITHOUT_A_PRICE, answer("too-new"))),
+        at("2025-11-10T10:00:00Z", with_passes("compacted", COMPACTION)),
+        at("2026-10-05T11:00:00Z", with_passes("advised", ADVICE | {"model": WITHOUT_A_PRICE})),
         at("2025-11-08T10:00:00Z", named("<synthetic>", answer("synthetic"))),
         '{"type":"assistant","message":{"id":"msg_cut","usage":{"input_tok',
     )
@@ -159,6 +177,14 @@ def write_late(folder: Path) -> None:
         folder / "of-nobody" / "first.jsonl",
         at("2025-11-05T10:00:09Z", answer("growing", usage={"output_tokens": 412})),
         tool_result("answered-later"),
+        at(
+            "2025-11-10T10:00:09Z",
+            with_passes(
+                "compacted",
+                COMPACTION | {"output_tokens": 300},
+                ADVICE | {"model": "claude-haiku-4-5-20251001"},
+            ),
+        ),
     )
     write(
         folder / "of-nobody" / "second.jsonl",
@@ -385,6 +411,30 @@ def test_a_later_and_larger_usage_replaces_the_smaller_one(history):
     assert calls[1]["total_cost_usd"] - calls[0]["total_cost_usd"] == Decimal("0.006135")
 
 
+def test_passes_that_land_later_are_part_of_what_their_call_costs(history):
+    calls = [
+        by_call(history.marts[stage])["anthropic/msg_compacted"] for stage in ("again", "late")
+    ]
+
+    assert [call["pass_tokens"] for call in calls] == [9030, 11100]
+    assert [call["input_tokens"] for call in calls] == [6, 6]
+    # 270 more tokens of output, and 800 of input and 1,000 read by another model
+    assert calls[1]["total_cost_usd"] - calls[0]["total_cost_usd"] == Decimal("0.00495")
+
+
+def test_a_call_with_a_pass_without_a_price_is_unpriced_until_it_has_one(history):
+    before, after = (
+        by_call(history.marts[stage])["anthropic/msg_advised"] for stage in ("anew", "edited")
+    )
+
+    assert (before["pricing_status"], before["total_cost_usd"]) == ("unpriced", None)
+    assert (after["pricing_status"], after["pass_tokens"]) == ("priced", 1800)
+    # 6 in, 4,200 written for an hour, 31,800 read, 187 out, a search; and the pass
+    assert after["total_cost_usd"] == Decimal("0.047563") + Decimal("0.0018")
+    [row] = (row for row in history.marts["anew"]["unpriced_usage"] if row["pass_tokens"])
+    assert (row["model_id"], row["pass_tokens"]) == (WITHOUT_A_PRICE, 1800)
+
+
 def test_a_result_that_lands_later_says_how_the_tool_call_ended(history):
     def status(stage):
         return [
@@ -494,6 +544,7 @@ def edit_prices(project: Path) -> None:
 
 def test_an_edited_price_book_prices_again_exactly_the_calls_it_concerns(history):
     before, after = (by_call(history.marts[stage]) for stage in ("anew", "edited"))
+    advisors = {"anthropic/msg_advised": WITHOUT_A_PRICE}
     concerned: dict[str, set[str]] = {
         name: set() for name in ("dearer", "no longer unpriced", "in the new band")
     }
@@ -504,7 +555,7 @@ def test_an_edited_price_book_prices_again_exactly_the_calls_it_concerns(history
         )
         if (call["price_version"] or "").startswith("claude-haiku-5-5/prompt_le_100k/"):
             concerned["dearer"].add(call_id)
-        elif call["model_id"] == WITHOUT_A_PRICE:
+        elif WITHOUT_A_PRICE in (call["model_id"], advisors.get(call_id)):
             concerned["no longer unpriced"].add(call_id)
         elif call["model_id"] == BANDED and prompt > 100_000:
             concerned["in the new band"].add(call_id)

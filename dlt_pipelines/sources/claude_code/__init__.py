@@ -1,6 +1,7 @@
 """Claude Code transcripts: every model answer on a machine, from the files the client writes.
 
 <root>/projects/**/*.jsonl  ->  claude_code_messages      one row a line of an answer
+                                claude_code_passes        one row a pass beside an answer
                                 claude_code_tool_uses     one row a call of an MCP tool
                                 claude_code_tool_results  one row a result of a tool
                                 claude_code_record_types  how many records of which type

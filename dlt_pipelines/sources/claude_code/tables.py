@@ -33,6 +33,29 @@ MESSAGES = RawTable(
     },
 )
 
+PASSES = RawTable(
+    "claude_code_passes",
+    {
+        "load_id": "text",
+        "file_id": "text",
+        "line_number": "bigint",
+        "pass_index": "bigint",
+        "record_uuid": "text",
+        "message_id": "text",
+        "request_id": "text",
+        "is_sidechain": "bool",
+        "pass_type": "text",
+        "model": "text",
+        "input_tokens": "bigint",
+        "cache_creation_input_tokens": "bigint",
+        "ephemeral_5m_input_tokens": "bigint",
+        "ephemeral_1h_input_tokens": "bigint",
+        "cache_read_input_tokens": "bigint",
+        "output_tokens": "bigint",
+        "observed_at": "timestamp",
+    },
+)
+
 TOOL_USES = RawTable(
     "claude_code_tool_uses",
     {
@@ -82,4 +105,4 @@ FILES = RawTable(
     },
 )
 
-ALL = (MESSAGES, TOOL_USES, TOOL_RESULTS, RECORD_TYPES, FILES)
+ALL = (MESSAGES, PASSES, TOOL_USES, TOOL_RESULTS, RECORD_TYPES, FILES)

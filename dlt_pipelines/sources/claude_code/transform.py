@@ -22,22 +22,27 @@ if TYPE_CHECKING:
     from dlt.extract import DltResource
 
 # Counts are JSON and not text, so that a text like "5 7" keeps its quotes and is no number.
-MESSAGE = """{
+TOKENS = """
+    "input_tokens": "JSON", "output_tokens": "JSON",
+    "cache_creation_input_tokens": "JSON", "cache_read_input_tokens": "JSON",
+    "cache_creation": {
+        "ephemeral_5m_input_tokens": "JSON", "ephemeral_1h_input_tokens": "JSON"
+    }
+"""
+
+MESSAGE = f"""{{
     "id": "VARCHAR", "model": "VARCHAR",
-    "content": [{
+    "content": [{{
         "type": "VARCHAR", "id": "VARCHAR", "name": "VARCHAR", "input": "JSON",
         "tool_use_id": "VARCHAR", "is_error": "BOOLEAN"
-    }],
-    "usage": {
-        "input_tokens": "JSON", "output_tokens": "JSON",
-        "cache_creation_input_tokens": "JSON", "cache_read_input_tokens": "JSON",
-        "cache_creation": {
-            "ephemeral_5m_input_tokens": "JSON", "ephemeral_1h_input_tokens": "JSON"
-        },
-        "server_tool_use": {"web_search_requests": "JSON"},
+    }}],
+    "usage": {{
+        {TOKENS},
+        "iterations": [{{"type": "VARCHAR", "model": "VARCHAR", {TOKENS}}}],
+        "server_tool_use": {{"web_search_requests": "JSON"}},
         "service_tier": "VARCHAR", "speed": "VARCHAR", "inference_geo": "VARCHAR"
-    }
-}"""
+    }}
+}}"""
 
 RECORD = f"""{{
     "type": "VARCHAR", "uuid": "VARCHAR", "requestId": "VARCHAR", "timestamp": "VARCHAR",
@@ -72,15 +77,15 @@ KNOWN_RECORD_TYPES = (
     "cost-state",
 )
 
-QUANTITIES = {
-    "input_tokens": "usage.input_tokens",
-    "cache_creation_input_tokens": "usage.cache_creation_input_tokens",
-    "ephemeral_5m_input_tokens": "usage.cache_creation.ephemeral_5m_input_tokens",
-    "ephemeral_1h_input_tokens": "usage.cache_creation.ephemeral_1h_input_tokens",
-    "cache_read_input_tokens": "usage.cache_read_input_tokens",
-    "output_tokens": "usage.output_tokens",
-    "web_search_requests": "usage.server_tool_use.web_search_requests",
+TOKEN_COUNTS = {
+    "input_tokens": "input_tokens",
+    "cache_creation_input_tokens": "cache_creation_input_tokens",
+    "ephemeral_5m_input_tokens": "cache_creation.ephemeral_5m_input_tokens",
+    "ephemeral_1h_input_tokens": "cache_creation.ephemeral_1h_input_tokens",
+    "cache_read_input_tokens": "cache_read_input_tokens",
+    "output_tokens": "output_tokens",
 }
+QUANTITIES = TOKEN_COUNTS | {"web_search_requests": "server_tool_use.web_search_requests"}
 
 KNOWN_TYPES_SQL = ", ".join(f"'{name}'" for name in KNOWN_RECORD_TYPES)
 
@@ -156,8 +161,32 @@ typed as (
             case when is_wrapped then wrapper.data.message.requestId else record.requestId end, ''
         ) as request_id,
         nullif(message.id, '') as message_id,
-        message.model as model,
         case when is_answer then message.usage end as usage,
+        -- asked first, as it is false of most lines, and what is not evaluated costs nothing
+        is_answer and len(message.usage.iterations) > 0 as has_iterations,
+        case
+            when has_iterations then list_filter(
+                message.usage.iterations, entry -> entry.type = 'fallback_message'
+            )
+        end as fallbacks,
+        -- where one model declined midway, the answer may still name it and not who answered
+        case
+            when has_iterations then coalesce(fallbacks[-1].model, message.model)
+            else message.model
+        end as model,
+        -- What the usage leaves out. Of the attempts at the answer it leaves out those that were
+        -- declined before another model answered; these are free unless they wrote something.
+        case
+            when has_iterations then list_filter(
+                message.usage.iterations,
+                entry -> case
+                    when entry.type = 'message'
+                        then len(fallbacks) > 0
+                        and cast(entry.output_tokens as varchar) is distinct from '0'
+                    else entry.type is distinct from 'fallback_message'
+                end
+            )
+        end as passes,
         -- a time without a zone is UTC
         make_timestamp(epoch_us(try_cast(time_text as timestamptz))) as observed_at,
         coalesce(observed_at between timestamp '2020-01-01' and timestamp '2100-01-01', false)
@@ -199,19 +228,48 @@ judged as (
                 then 'costUSD is not an amount'
             when length(concat({texts})) > 1000 or regexp_matches(concat({texts}), '[[:cntrl:]]')
                 then 'an id or a name is not plain text'
+            when len(passes) > 0 then case
+                when len(
+                    list_filter(
+                        passes,
+                        pass -> pass.type is null
+                        or pass.input_tokens is null
+                        or pass.output_tokens is null
+                    )
+                ) > 0
+                    then 'a pass has no type, no input_tokens or no output_tokens'
+                when len(
+                    list_filter(
+                        passes,
+                        pass -> not regexp_full_match(
+                            concat_ws(' ', {pass_tokens}), '[0-9]{{1,12}}( [0-9]{{1,12}})*'
+                        )
+                    )
+                ) > 0
+                    then 'a token count of a pass is not a whole number'
+                when len(
+                    list_filter(
+                        passes,
+                        pass -> length(pass.model) > 1000
+                        or regexp_matches(pass.model, '[[:cntrl:]]')
+                    )
+                ) > 0
+                    then 'an id or a name is not plain text'
+            end
         end as problem
     from typed
 )
 
 select
-    * exclude (line, json_line, is_no_object, has_time, is_answer),
+    * exclude (line, json_line, is_no_object, has_time, is_answer, has_iterations, fallbacks),
     case when problem is not null then line end as refused_line,
     is_answer and problem is null as is_answer,
     problem is null and (is_answer or len(tool_results) > 0) as is_loaded
 from judged
 """.format(
     repaired=REPAIRED,
-    quantities=", ".join(QUANTITIES.values()),
+    quantities=", ".join(f"usage.{path}" for path in QUANTITIES.values()),
+    pass_tokens=", ".join(f"pass.{path}" for path in TOKEN_COUNTS.values()),
     texts="record_uuid, session_id, request_id, message_id, model",
 )
 
@@ -262,8 +320,12 @@ inner join files on undecodable.file_index = files.file_index
 """
 
 QUANTITY_COLUMNS = ",\n    ".join(
-    f"cast(cast(records.{path} as varchar) as bigint) as {name}"
+    f"cast(cast(records.usage.{path} as varchar) as bigint) as {name}"
     for name, path in QUANTITIES.items()
+)
+PASS_COLUMNS = ",\n    ".join(
+    f"cast(cast(numbered.pass.{path} as varchar) as bigint) as {name}"
+    for name, path in TOKEN_COUNTS.items()
 )
 TOOL_CALL = "blocks.block.name || chr(31) || coalesce(blocks.block.input, 'null')"
 
@@ -304,6 +366,40 @@ from records
 inner join files on records.file_index = files.file_index
 left join projects on records.cwd = projects.cwd
 where records.is_answer
+"""
+
+PASSES = f"""
+with
+
+numbered as (
+    select
+        *,
+        unnest(range(1, len(passes) + 1)) as pass_index,
+        passes[pass_index] as pass
+    from records
+    where is_answer and len(passes) > 0
+)
+
+select
+    $load_id as load_id,
+    files.file_id,
+    numbered.line_number,
+    numbered.pass_index,
+    numbered.record_uuid,
+    numbered.message_id,
+    numbered.request_id,
+    numbered.is_sidechain,
+    -- a type is a word; anything else could be content
+    case
+        when regexp_full_match(numbered.pass.type, '[a-z][a-z0-9_]{{0,39}}')
+            then numbered.pass.type
+        else 'other'
+    end as pass_type,
+    numbered.pass.model as model,
+    {PASS_COLUMNS},
+    numbered.observed_at
+from numbered
+inner join files on numbered.file_index = files.file_index
 """
 
 TOOL_USES = f"""
@@ -362,6 +458,7 @@ inner join files on blocks.file_index = files.file_index
 
 LANDED = {
     tables.MESSAGES.name: MESSAGES,
+    tables.PASSES.name: PASSES,
     tables.TOOL_USES.name: TOOL_USES,
     tables.TOOL_RESULTS.name: TOOL_RESULTS,
     QUARANTINE.name: "select * from quarantine",

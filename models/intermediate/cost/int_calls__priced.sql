@@ -9,10 +9,14 @@
 ) }}
 
 {#
-  What each call costs: name to model, prompt to band, day to price, what was served, contract. A left
-  join at every step: a call without a price stays, with a null cost. A run prices new calls, and those
-  for which the price book says something else now.
+  What each call costs: name to model, prompt to band, day to price, what was served, contract; then
+  what its passes cost. A left join at every step: a call without a price stays, with a null cost. A run
+  prices new calls, and those for which the price book, or their passes, say something else now.
 #}
+{% set of_passes = [
+    'pass_tokens', 'unpriced_passes', 'pass_list_cost_usd', 'pass_total_cost_usd',
+    'pass_upper_bound_cost_usd'
+] %}
 with
 
 calls as (
@@ -25,6 +29,20 @@ aliases as (
 
 prices as (
     select * from {{ ref('int_prices__in_force') }}
+),
+
+passes as (
+    select
+        call_id,
+        sum(total_tokens) as pass_tokens,
+        sum(cache_write_assumed_tokens) as assumed_tokens,
+        sum(case when list_cost_usd is null then 1 else 0 end) as unpriced_passes,
+        min(case when list_cost_usd is null then requested_model end) as unpriced_model,
+        sum(list_cost_usd) as pass_list_cost_usd,
+        sum(total_cost_usd) as pass_total_cost_usd,
+        sum(upper_bound_cost_usd) as pass_upper_bound_cost_usd
+    from {{ ref('int_call_passes__priced') }}
+    group by call_id
 ),
 
 {% if is_incremental() %}
@@ -44,17 +62,22 @@ prices as (
 
         union
 
-        -- its name leads to another model, or another price is in force
+        -- its name leads to another model, another price is in force, or its passes are or cost others
         select priced.call_id
         from {{ this }} as priced
         left join aliases
             on priced.requested_model = aliases.alias
         left join prices
             on {{ is_priced_by('priced', 'prices') }}
+        left join passes
+            on priced.call_id = passes.call_id
         where
             priced.model_id != coalesce(aliases.model_id, priced.requested_model)
             or coalesce(priced.price_region, '') != coalesce(aliases.price_region, '')
             or coalesce(priced.price_version, '') != coalesce(prices.price_version, '')
+            {% for column in of_passes %}
+            or coalesce(priced.{{ column }}, 0) != coalesce(passes.{{ column }}, 0)
+            {% endfor %}
     ),
 {% endif %}
 
@@ -96,17 +119,47 @@ with_price as (
 listed as (
     select
         *,
-        {{ list_cost_usd() }} as list_cost_usd,
-        {{ uncertain_cost_usd() }} as uncertain_cost_usd
+        {{ list_cost_usd() }} as own_list_usd,
+        {{ uncertain_cost_usd() }} as own_uncertain_usd
     from with_price
 ),
 
-costed as (
+contracted as (
     select
         *,
-        {{ contracted_usd('list_cost_usd') }} as total_cost_usd,
-        {{ contracted_usd('list_cost_usd + uncertain_cost_usd') }} as upper_bound_cost_usd
+        {{ contracted_usd('own_list_usd') }} as own_total_usd,
+        {{ contracted_usd('own_list_usd + own_uncertain_usd') }} as own_upper_bound_usd
     from listed
+),
+
+-- one operation: unknown as a whole where what it costs itself is, or what a pass does
+costed as (
+    select
+        contracted.*,
+        {% for cost in ['list', 'total', 'upper_bound'] %}
+        cast(coalesce(passes.pass_{{ cost }}_cost_usd, 0) as {{ type_usd() }})
+            as pass_{{ cost }}_cost_usd,
+        cast(
+            case
+                when coalesce(passes.unpriced_passes, 0) = 0
+                    then
+                        contracted.own_{{ cost }}_usd
+                        + coalesce(passes.pass_{{ cost }}_cost_usd, 0)
+            end
+            as {{ type_usd() }}
+        ) as {{ cost }}_cost_usd,
+        {% endfor %}
+        coalesce(passes.pass_tokens, 0) as pass_tokens,
+        coalesce(passes.unpriced_passes, 0) as unpriced_passes,
+        contracted.cache_write_assumed_tokens
+        + coalesce(passes.assumed_tokens, 0) as all_assumed_tokens,
+        case
+            when contracted.own_list_usd is null then contracted.requested_model
+            else passes.unpriced_model
+        end as unpriced_model
+    from contracted
+    left join passes
+        on contracted.call_id = passes.call_id
 ),
 
 tool_calls as (
@@ -153,6 +206,7 @@ select
     costed.cache_read_tokens,
     costed.output_tokens,
     costed.cache_write_assumed_tokens,
+    costed.pass_tokens,
     costed.web_search_requests,
     costed.service_tier,
     costed.speed,
@@ -165,11 +219,16 @@ select
     costed.reported_cost_usd,
     case when costed.list_cost_usd is null then 'unpriced' else 'priced' end as pricing_status,
     case
-        when costed.cache_write_assumed_tokens > 0 and costed.speed is null
+        when costed.all_assumed_tokens > 0 and costed.speed is null
             then 'cache_write_split, speed'
-        when costed.cache_write_assumed_tokens > 0 then 'cache_write_split'
+        when costed.all_assumed_tokens > 0 then 'cache_write_split'
         when costed.speed is null then 'speed'
     end as pricing_assumptions,
+    costed.unpriced_passes,
+    costed.unpriced_model,
+    costed.pass_list_cost_usd,
+    costed.pass_total_cost_usd,
+    costed.pass_upper_bound_cost_usd,
     costed.price_version,
     costed.price_region,
     costed.first_load_id,

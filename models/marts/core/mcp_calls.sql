@@ -36,6 +36,7 @@ final as (
         cache_read_tokens,
         output_tokens,
         cache_write_assumed_tokens,
+        cast(pass_tokens as bigint) as pass_tokens,
         web_search_requests,
 
         -- how it was served

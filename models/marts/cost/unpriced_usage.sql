@@ -11,7 +11,7 @@ final as (
     select
         '{{ customer() }}' as customer_id,
         vendor,
-        requested_model as model_id,
+        unpriced_model as model_id,
         min(called_at) as first_seen_at,
         max(called_at) as last_seen_at,
         cast(count(*) as bigint) as total_calls,
@@ -19,9 +19,10 @@ final as (
         cast(sum(cache_write_5m_tokens) as bigint) as cache_write_5m_tokens,
         cast(sum(cache_write_1h_tokens) as bigint) as cache_write_1h_tokens,
         cast(sum(cache_read_tokens) as bigint) as cache_read_tokens,
-        cast(sum(output_tokens) as bigint) as output_tokens
+        cast(sum(output_tokens) as bigint) as output_tokens,
+        cast(sum(pass_tokens) as bigint) as pass_tokens
     from calls
-    group by vendor, requested_model
+    group by vendor, unpriced_model
 )
 
 select * from final

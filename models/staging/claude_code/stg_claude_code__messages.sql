@@ -8,15 +8,6 @@ source as (
     select * from {{ source('claude_code', 'claude_code_messages') }}
 ),
 
-filled as (
-    select
-        *,
-        coalesce(cache_creation_input_tokens, 0) as cache_write_tokens,
-        coalesce(ephemeral_5m_input_tokens, 0) as split_5m_tokens,
-        coalesce(ephemeral_1h_input_tokens, 0) as split_1h_tokens
-    from source
-),
-
 renamed as (
     select
         -- ids
@@ -44,14 +35,12 @@ renamed as (
 
         -- quantities
         input_tokens,
-        split_5m_tokens
-        + greatest(cache_write_tokens - split_5m_tokens - split_1h_tokens, 0)
+        coalesce(ephemeral_5m_input_tokens, 0) + {{ unsplit_cache_write_tokens() }}
             as cache_write_5m_tokens,
-        split_1h_tokens as cache_write_1h_tokens,
+        coalesce(ephemeral_1h_input_tokens, 0) as cache_write_1h_tokens,
         coalesce(cache_read_input_tokens, 0) as cache_read_tokens,
         output_tokens,
-        greatest(cache_write_tokens - split_5m_tokens - split_1h_tokens, 0)
-            as cache_write_assumed_tokens,
+        {{ unsplit_cache_write_tokens() }} as cache_write_assumed_tokens,
         coalesce(web_search_requests, 0) as web_search_requests,
 
         -- money
@@ -59,7 +48,7 @@ renamed as (
 
         -- timestamps
         observed_at
-    from filled
+    from source
 )
 
 select * from renamed
