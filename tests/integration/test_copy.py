@@ -28,7 +28,7 @@ from tests import transcripts
 TABLES = (
     *("claude_code_files", "claude_code_messages", "claude_code_record_types"),
     *("claude_code_tool_results", "claude_code_tool_uses", "quarantine", "loads"),
-    *("expectation_results", LOADS_TABLE),
+    *("expectation_results", "month_closes", LOADS_TABLE),
 )
 
 EDGES = RawTable(
