@@ -128,6 +128,30 @@ EXPECTATION_RESULTS = RawTable(
     },
 )
 
+MONTH_CLOSES = RawTable(
+    "month_closes",
+    {
+        "load_id": "text",
+        "billing_period": "text",
+        "charge_period": "text",
+        "charge_class": "text",
+        "reason": "text",
+        "team_id": "text",
+        "model_id": "text",
+        "total_calls": "bigint",
+        "input_tokens": "bigint",
+        "cache_write_5m_tokens": "bigint",
+        "cache_write_1h_tokens": "bigint",
+        "cache_read_tokens": "bigint",
+        "output_tokens": "bigint",
+        "unpriced_calls": "bigint",
+        "list_cost_usd": "usd",
+        "total_cost_usd": "usd",
+        "prices_fingerprint": "text",
+        "closed_at": "timestamp",
+    },
+)
+
 
 @dataclass
 class LandingTable:

@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -22,8 +22,8 @@ from dlt_pipelines.config import Settings, source_configuration, validated
 from dlt_pipelines.destinations import MissingRelationError, Warehouse, disk_full, warehouse_at
 from dlt_pipelines.duckdb_warehouse import explain_duckdb
 from dlt_pipelines.errors import MindweaveError
-from dlt_pipelines.landing import EXPECTATION_RESULTS, LOADS, RawTable
-from dlt_pipelines.plugin import LoadContext, RowCounts, find_plugin
+from dlt_pipelines.landing import EXPECTATION_RESULTS, LOADS, MONTH_CLOSES, QUARANTINE, RawTable
+from dlt_pipelines.plugin import LoadContext, RowCounts, find_plugin, installed_plugins
 from dlt_pipelines.privacy import customer_key
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ DLT_ENVIRONMENT = {
     "RESTORE_FROM_DESTINATION": "false",
     "LOAD__DELETE_COMPLETED_JOBS": "true",
 }
+
+TABLES_OF_EVERY_LOAD = (LOADS, QUARANTINE, EXPECTATION_RESULTS, MONTH_CLOSES)
 
 SLOW_IMPORTS = ("dlt", "dlt.sources.helpers.requests", "sqlalchemy")
 
@@ -93,7 +95,15 @@ def load_source(
                 "seconds": round(time.monotonic() - started, 3),
                 **asdict(context.counts),
             }
-            job.run([*resources, _rows(LOADS, [row]), _rows(EXPECTATION_RESULTS, [])])
+            job.run(
+                [
+                    *resources,
+                    _rows(LOADS, [row]),
+                    # what is written later, so that it is always there to be read
+                    _rows(EXPECTATION_RESULTS, []),
+                    _rows(MONTH_CLOSES, []),
+                ]
+            )
         shutil.rmtree(landing)
     return LoadResult(
         source=source,
@@ -109,6 +119,37 @@ def load_rows(settings: Settings, name: str, table: RawTable, rows: list[dict[st
     job.finish_pending_package()
     with explained(job.folder):
         job.run([_rows(table, rows)])
+
+
+def finish_rows(settings: Settings, name: str) -> None:
+    """Load what `load_rows` was loading as ``name`` when it was killed."""
+    _Job(settings, warehouse_at(settings.warehouse_url), name).finish_pending_package()
+
+
+def make_missing_tables(settings: Settings) -> bool:
+    """Make the raw tables that models read and no load has made; tell whether there were any.
+
+    An older version loaded without them, or a source was installed that has not loaded yet.
+    """
+    warehouse = warehouse_at(settings.warehouse_url)
+
+    def are_there(tables: Sequence[RawTable]) -> bool:
+        rows = [f"select 1 as one from {settings.raw_schema}.{table.name}" for table in tables]
+        try:
+            warehouse.query(" union all ".join(f"{row} where 1 = 0" for row in rows))
+        except MissingRelationError:
+            return False
+        return True
+
+    plugins = installed_plugins().values()
+    tables = [*TABLES_OF_EVERY_LOAD, *(table for plugin in plugins for table in plugin.tables)]
+    if are_there(tables):
+        return False
+    missing = [table for table in tables if not are_there([table])]
+    job = _Job(settings, warehouse, "missing_tables")
+    with explained(job.folder):
+        job.run([_rows(table, []) for table in missing])
+    return True
 
 
 class _Job:

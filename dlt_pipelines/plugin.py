@@ -10,7 +10,7 @@ its tables start with the plugin's name.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from importlib.metadata import entry_points
@@ -22,6 +22,7 @@ from pydantic import BaseModel
 
 from dlt_pipelines.destinations import BulkFormat
 from dlt_pipelines.errors import MindweaveError, UsageError
+from dlt_pipelines.landing import RawTable
 from dlt_pipelines.privacy import CustomerKey
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class SourcePlugin(ABC, Generic[Config]):
     name: ClassVar[str]
     version: ClassVar[str]
     configuration: ClassVar[type[BaseModel]]
+    tables: ClassVar[Sequence[RawTable]] = ()
+    """The raw tables that the models of this source read."""
 
     def __init__(self, config: Config, context: LoadContext) -> None:
         """Take the checked configuration and the run to load for; read nothing yet."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from dlt_pipelines.config import PROJECT_DIR, Settings, read_settings
 from dlt_pipelines.destinations import MissingRelationError, warehouse_at
 from dlt_pipelines.errors import MindweaveError
+from dlt_pipelines.load import make_missing_tables
 from flows.dbt_project import DbtProject
 from flows.price_book import check_price_book
 from flows.ready_process import ReadyProcess, answers
@@ -84,6 +85,8 @@ class Builder:
         """
         check_price_book()
         state, previous = current_state(self._settings), last_state(self._settings)
+        if make_missing_tables(self._settings):
+            state = current_state(self._settings)
         arguments = ["--exclude-resource-type", "unit_test"]
         if previous is None or previous.models != state.models:
             arguments.append("--full-refresh")

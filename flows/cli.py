@@ -182,6 +182,27 @@ def build(customer: Customer = None) -> None:
 
 
 @app.command()
+def close(
+    month: Annotated[
+        str | None, typer.Argument(help="The month, as 2026-10. Without one, both numbers of all.")
+    ] = None,
+    customer: Customer = None,
+) -> None:
+    """Freeze what is billed in a month; later changes are posted in the first open one."""
+    from flows.close import close_months, print_ledger, read_month
+    from flows.locks import exclusive_run
+
+    settings = read_settings(customer)
+    if month is None:
+        print_ledger(settings, out)
+        return
+    last = read_month(month)
+    with exclusive_run(settings):
+        for closed in close_months(settings, last):
+            out.print(str(closed))
+
+
+@app.command()
 def report(customer: Customer = None) -> None:
     """Build the site from the public marts."""
     from flows import steps

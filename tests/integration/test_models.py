@@ -23,6 +23,7 @@ from dlt_pipelines.clickhouse_warehouse import ClickHouseWarehouse
 from dlt_pipelines.config import PROJECT_DIR, Settings
 from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.load import load_source
+from flows.close import freeze
 from tests import servers
 from tests.dbt_process import DbtProcess, dbt_process
 from tests.transcripts import (
@@ -45,11 +46,12 @@ MEASURES = (
     *("total_calls", "input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens"),
     *("cache_read_tokens", "output_tokens", "total_cost_usd", "unpriced_calls"),
 )
+CLOSED = (date(2025, 11, 1), date(2026, 10, 1))
 WITHOUT_A_PRICE = demo_workload.MODEL_WITHOUT_A_PRICE
 # another load, another clock: these differ between two runs of the same
 OF_THE_RUN = {
     *("load_id", "check_id", "started_at", "finished_at", "checked_at", "processed_at"),
-    *("last_loaded_at", "seconds"),
+    *("last_loaded_at", "seconds", "closed_at"),
 }
 
 
@@ -243,7 +245,10 @@ def histories(
     clickhouse_url: str,
     clickhouse_cluster_url: str,
 ) -> Iterator[Histories]:
-    """Build the same on every engine: first, nothing new, late data, all anew, other prices."""
+    """Build the same on every engine: first, nothing new, late data, all anew, other prices.
+
+    The months are closed before the late data.
+    """
     # one home: pseudonyms are keyed by it
     home = tmp_path_factory.mktemp("history") / "home"
     folder, project = home / "transcripts", home / "project"
@@ -277,6 +282,8 @@ def histories(
         build_all("first", "build")
         load_all("again")
         build_all("again", "run")
+        for history in histories:
+            freeze(history.settings, *CLOSED)
         write_late(folder)
         load_all("late")
         build_all("late", *TESTED_BUILD)
@@ -479,12 +486,51 @@ def test_every_cost_mart_holds_every_call_token_and_dollar(history, stage):
     def totals(mart):
         return {name: sum(row[name] for row in mart if row[name] is not None) for name in MEASURES}
 
-    cost_marts = [name for name in marts if name.startswith("cost_by_")]
-    assert len(cost_marts) >= 4
+    cost_marts = [name for name in marts if name.startswith(("cost_by_", "cost_ledger"))]
+    assert len(cost_marts) >= 5
     assert totals(calls)["total_cost_usd"] > 0
     assert totals(calls)["unpriced_calls"] > 0
     for name in cost_marts:
         assert totals(marts[name]) == totals(calls), name
+
+
+def closed_rows(ledger: list[Row]) -> list[Row]:
+    return [row for row in ledger if row["is_closed"]]
+
+
+def test_a_closed_month_never_moves(history):
+    ledgers = {stage: history.marts[stage]["cost_ledger"] for stage in ("again", "late", "edited")}
+    as_it_was = [{**row, "is_closed": True} for row in ledgers["again"]]
+
+    assert len(as_it_was) > 10
+    assert {row["charge_class"] for row in as_it_was} == {None}
+    assert closed_rows(ledgers["late"]) == sorted(as_it_was, key=repr)
+    assert closed_rows(ledgers["edited"]) == closed_rows(ledgers["late"])
+
+
+def test_what_changes_in_a_closed_month_is_posted_with_its_reason_in_the_first_open_one(history):
+    def corrections(stage):
+        return {
+            (row["charge_period"], row["team_id"], row["model_id"]): row
+            for row in history.marts[stage]["cost_ledger"]
+            if not row["is_closed"]
+        }
+
+    late, edited = corrections("late"), corrections("edited")
+    assert {row["billing_period"] for row in (late | edited).values()} == {date(2026, 11, 1)}
+    assert {row["charge_class"] for row in (late | edited).values()} == {"Correction"}
+    assert {row["reason"] for row in late.values()} == {"late usage"}
+    assert {row["reason"] for row in edited.values()} == {
+        *("late usage", "price correction", "late usage and price correction"),
+    }
+    # the calls of these models are as they were, and cost another amount
+    corrected = {key for key, row in edited.items() if row["reason"] == "price correction"}
+    assert corrected.isdisjoint(late)
+    assert {model_id for _, _, model_id in corrected} <= {row["model_id"] for row in EDITED_PRICES}
+    now_priced = edited[date(2026, 10, 1), "unallocated", WITHOUT_A_PRICE]
+    assert now_priced["total_calls"] == 0
+    assert now_priced["unpriced_calls"] < 0
+    assert now_priced["total_cost_usd"] > 0
 
 
 def test_a_report_of_loads_counts_every_record_of_a_call(history):

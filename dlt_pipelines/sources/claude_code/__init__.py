@@ -25,7 +25,7 @@ from dlt_pipelines.config import expand_path
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.jsonl_files import Bookmark, JsonlFile, LineBatch, read_lines, unread_part
 from dlt_pipelines.plugin import LoadContext, SourcePlugin
-from dlt_pipelines.sources.claude_code import transform
+from dlt_pipelines.sources.claude_code import tables, transform
 
 if TYPE_CHECKING:
     from dlt.extract import DltResource
@@ -68,6 +68,7 @@ class ClaudeCodePlugin(SourcePlugin[ClaudeCodeConfig]):
     name = "claude_code"
     version = "1.0.0"
     configuration = ClaudeCodeConfig
+    tables = tables.ALL
 
     def fetch(
         self, since: datetime | None = None, until: datetime | None = None
