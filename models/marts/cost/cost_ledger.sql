@@ -180,22 +180,22 @@ rows_of_the_ledger as (
     union all
 
     select
-        costs.charge_period as billing_period,
-        costs.charge_period as charge_period,
+        billed.charge_period as billing_period,
+        billed.charge_period as charge_period,
         cast(null as {{ dbt.type_string() }}) as charge_class,
-        costs.team_id as team_id,
-        costs.model_id as model_id,
+        billed.team_id as team_id,
+        billed.model_id as model_id,
         cast(null as {{ dbt.type_string() }}) as reason,
         false as is_closed,
         {% for measure in counts + money %}
-        costs.{{ measure }} as {{ measure }},
+        billed.{{ measure }} as {{ measure }},
         {% endfor %}
         book.prices_fingerprint as prices_fingerprint,
         cast(null as {{ dbt.type_timestamp() }}) as closed_at
-    from costs_of_open_months as costs
+    from costs_of_open_months as billed
     left join {{ ref('int_prices__by_month') }} as book
-        on costs.charge_period = book.charge_period
-        and costs.model_id = book.model_id
+        on billed.charge_period = book.charge_period
+        and billed.model_id = book.model_id
 
     union all
 
