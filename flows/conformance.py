@@ -10,7 +10,6 @@ import json
 import multiprocessing
 import os
 import shlex
-import shutil
 import subprocess
 import tempfile
 from collections import Counter, defaultdict
@@ -26,11 +25,11 @@ from dlt_pipelines.config import PROJECT_DIR, Settings
 from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.errors import MindweaveError, UsageError
 from dlt_pipelines.load import load_source
+from flows.dbt_project import DbtProject, copy_project
 from flows.price_book import check_price_book
 
 CASES = PROJECT_DIR / "tests" / "conformance" / "cases"
 MARTS = ("mcp_calls", "mcp_tool_calls", "cost_by_team_daily")
-PROJECT_PARTS = ("models", "macros", "seeds", "tests/dbt", "dbt_project.yml", "profiles.yml")
 
 LISTS = ("calls", "tool_calls", "quarantine")
 PARTS = ("totals", "days", *LISTS)
@@ -231,19 +230,19 @@ class _Run:
             del os.environ[name]
         self._copy_project()
         self._load()
-        found: dict[str, Row] = {}
-        manifest = self._dbt("parse").result
+        # read once: a time zone is asked for only when a model is built
+        project = DbtProject(self._settings, project=self._project)
+        project.parse()
         by_zone: dict[str, list[Case]] = defaultdict(list)
         for case in self._cases:
             by_zone[case.time_zone].append(case)
+        found: dict[str, Row] = {}
         for time_zone, cases in by_zone.items():
-            arguments = [
+            project.build(
                 *("--vars", json.dumps({"mindweave__time_zone": time_zone}), "--full-refresh"),
                 *("--select", *(f"+{mart}" for mart in MARTS)),
-            ]
-            if not found:
-                self._dbt("seed", "--full-refresh", manifest=manifest)
-            self._dbt("run", *arguments, manifest=manifest)
+                *("--exclude-resource-type", "test", "unit_test", *(["seed"] if found else [])),
+            )
             found |= self._read(cases)
         return found
 
@@ -256,13 +255,7 @@ class _Run:
 
     def _copy_project(self) -> None:
         """Copy the project, and add the rows that cases bring to its seeds."""
-        for part in PROJECT_PARTS:
-            source, copy = PROJECT_DIR / part, self._project / part
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, copy)
-            else:
-                shutil.copy(source, copy)
+        copy_project(PROJECT_DIR, self._project)
         for case in self._cases:
             for rows in case.seeds:
                 _append_to_seed(self._project / "seeds" / rows.name, rows)
@@ -271,36 +264,6 @@ class _Run:
     @property
     def _project(self) -> Path:
         return self._folder / "project"
-
-    def _dbt(self, command: str, *arguments: str, manifest: Any = None) -> Any:
-        """Run dbt, and give the DuckDB file back."""
-        warehouse = warehouse_at(self._settings.warehouse_url)
-        os.environ |= {
-            "DO_NOT_TRACK": "1",
-            "MINDWEAVE_CUSTOMER": self._settings.customer,
-            **warehouse.dbt_environment(),
-        }
-        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-        from dbt.cli.main import dbtRunner
-
-        target = str(self._folder / "dbt")
-        result = dbtRunner(manifest=manifest).invoke(
-            [
-                *(command, "--quiet", "--no-use-colors", "--log-level", "none"),
-                *("--project-dir", str(self._project), "--profiles-dir", str(self._project)),
-                *("--target-path", target, "--log-path", target, *arguments),
-            ]
-        )
-        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
-        if result.success:
-            return result
-        failed = [
-            f"{node.node.name}: {node.message}"
-            for node in getattr(result.result, "results", [])
-            if node.status in ("error", "fail")
-        ]
-        said = failed[0] if failed else str(result.exception or "dbt does not say why")
-        raise MindweaveError(f"building the cases failed: {' '.join(said.split())[:300]}")
 
     def _read(self, cases: Iterable[Case]) -> dict[str, Row]:
         calls, tool_calls, daily = (
