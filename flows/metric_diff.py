@@ -12,6 +12,7 @@ from rich.markup import escape
 from dlt_pipelines.config import PROJECT_DIR, Settings
 from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.errors import MindweaveError
+from dlt_pipelines.load import make_missing_tables
 from flows.build import current_state
 from flows.compare import MartComparison, compare_marts, public_marts
 from flows.cost_changes import Cost, CostPair, cost_table, print_table, signed_usd
@@ -125,6 +126,7 @@ def metric_diff(settings: Settings, revision: str) -> MetricDiff:
     """
     commit = commit_of(revision)
     current_state(settings)  # raises where nothing is loaded
+    make_missing_tables(settings)
     check_price_book(PROJECT_DIR)
     base = replace(settings, schema_prefix="diff_base")
     now = replace(settings, schema_prefix="diff_head")

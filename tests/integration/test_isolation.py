@@ -88,6 +88,23 @@ class TestPostgres:
         build(home, "acme", database, **switched_on)
         self.assert_reads(database, "acme", marts("acme"))
 
+    def test_a_reader_reads_the_marts_of_a_scenario_of_its_own_and_nothing_else(
+        self, database: str, tmp_path: Path
+    ) -> None:
+        load(tmp_path / "home", "acme", database)
+        arguments = ("restate", "--as-known-on", "2026-01-01", "--customer", "acme")
+        variables = {"MINDWEAVE_WAREHOUSE": database, "MINDWEAVE_READER_PREFIX": READER_PREFIX}
+        transcripts.succeeds(transcripts.mindweave(tmp_path / "home", *arguments, **variables))
+
+        mine, others = (
+            f"postgresql://{READER_PREFIX}{customer}:x@{database.partition('@')[2]}"
+            for customer in CUSTOMERS
+        )
+        for readable in (*marts("acme"), "restated_acme.cost_by_team"):
+            assert self.can_select(mine, readable)
+        assert not self.can_select(mine, "restated_acme_staging.int_calls__priced")
+        assert not self.can_select(others, "restated_acme.cost_by_team")
+
     def test_a_reader_that_does_not_exist_is_named_in_one_line(
         self, postgres_database: str, tmp_path: Path
     ) -> None:

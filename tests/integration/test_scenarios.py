@@ -5,10 +5,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from dlt_pipelines.config import Settings
-from dlt_pipelines.destinations import warehouse_at
+from dlt_pipelines.destinations import MissingRelationError, warehouse_at
 from dlt_pipelines.errors import UsageError
 from flows.compare import compare_marts, public_marts
 from flows.scenarios import read_rows
@@ -260,15 +261,20 @@ class TestWhatIf:
         before = contents(home_settings(home))
         output = tmp_path / "out.csv"
         arguments = ("whatif", "--prices", prices, "--output", output)
-        # a table of an earlier scenario, and one that is half-way
         built = home / "dbt" / "local-whatif" / "run"
         assert Killed(home, *arguments).when_there_is(built, "**/int_prices__in_force.sql")
 
         assert contents(home_settings(home)) == before
+        with duckdb.connect(home_settings(home).warehouse_url) as connection:
+            connection.execute("create table whatif_local.of_an_older_project as select 1 as id")
         succeeds(mindweave(home, *arguments))
 
         assert amounts(output)["search", MODEL] == ["0.009", "0.003", "-0.006"]
         assert contents(home_settings(home)) == before
+        with pytest.raises(MissingRelationError):
+            warehouse_at(home_settings(home).warehouse_url).query(
+                "select * from whatif_local.of_an_older_project"
+            )
 
 
 @pytest.mark.parametrize("server", ["postgres_database", "clickhouse", "clickhouse_cluster"])
