@@ -16,10 +16,6 @@ aliases as (
     select * from {{ ref('model_aliases') }}
 ),
 
-prices as (
-    select * from {{ ref('int_prices__in_force') }}
-),
-
 -- a side chain's replay of a call adds nothing to it
 served as (
     select
@@ -59,23 +55,7 @@ named as (
 ),
 
 with_price as (
-    select
-        named.*,
-        prices.price_version,
-        prices.input_usd,
-        prices.cache_write_5m_usd,
-        prices.cache_write_1h_usd,
-        prices.cache_read_usd,
-        prices.output_usd,
-        prices.web_search_usd,
-        prices.batch_multiplier,
-        prices.fast_multiplier,
-        prices.us_inference_multiplier,
-        prices.regional_endpoint_multiplier,
-        prices.contract_multiplier
-    from named
-    left join prices
-        on {{ is_priced_by('named', 'prices') }}
+    {{ with_price('named') }}
 ),
 
 listed as (
