@@ -27,10 +27,6 @@ aliases as (
     select * from {{ ref('model_aliases') }}
 ),
 
-prices as (
-    select * from {{ ref('int_prices__in_force') }}
-),
-
 passes as (
     select
         call_id,
@@ -46,6 +42,10 @@ passes as (
 ),
 
 {% if is_incremental() %}
+    prices as (
+        select * from {{ ref('int_prices__in_force') }}
+    ),
+
     outdated as (
         select calls.call_id
         from calls
