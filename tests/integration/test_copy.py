@@ -187,8 +187,9 @@ class TestCopying:
             batches.replace_rows(warehouse, relation, "1 = 1", none)
         assert raw_rows(there, "claude_code_messages") == []
 
-        assert copy_all(loaded, there)["claude_code_messages"] == 4
-        assert raw_rows(there, "claude_code_messages") == raw_rows(loaded, "claude_code_messages")
+        messages = raw_rows(loaded, "claude_code_messages")
+        assert copy_all(loaded, there)["claude_code_messages"] == len(messages) > 0
+        assert raw_rows(there, "claude_code_messages") == messages
 
     @pytest.mark.parametrize("batch_count", [0, 3, 14])
     def test_a_copy_that_broke_and_is_run_again_is_whole_and_no_load_counted_before(
