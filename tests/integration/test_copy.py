@@ -250,10 +250,10 @@ class TestTheCommand:
     ) -> None:
         home, there = loaded.home, {"MINDWEAVE_WAREHOUSE": server}
         printed = transcripts.succeeds(transcripts.mindweave(home, "copy", "--to", server))
-        assert "claude_code_messages: 4 rows, 4 copied\n" in printed
+        assert "claude_code_messages: 5 rows, 5 copied\n" in printed
         transcripts.succeeds(transcripts.mindweave(home, "build", **there))
         compared = transcripts.succeeds(transcripts.mindweave(home, "compare", "--to", server))
-        assert "mcp_calls: equal, 4 rows\n" in compared
+        assert "mcp_calls: equal, 5 rows\n" in compared
         assert "differs" not in compared
 
         load = ("load", "--path", loaded_once[1])
