@@ -530,7 +530,7 @@ def test_what_changes_in_a_closed_month_is_posted_with_its_reason_in_the_first_o
     # of "advised", only the pass has another price
     concerned = {MODEL} | {row["model_id"] for row in EDITED_PRICES}
     assert {model_id for _, _, model_id in corrected} <= concerned
-    now_priced = edited[date(2026, 10, 1), "unallocated", WITHOUT_A_PRICE]
+    now_priced = edited[date(2026, 10, 1), "of-nobody", WITHOUT_A_PRICE]
     assert now_priced["total_calls"] == 0
     assert now_priced["unpriced_calls"] < 0
     assert now_priced["total_cost_usd"] > 0
