@@ -277,33 +277,25 @@ class TestWhatIf:
             )
 
 
-# a cluster does all that one ClickHouse does
+# a cluster does all that one ClickHouse does; what was known when is a test of the models
 @pytest.mark.parametrize("server", ["postgres_database", "clickhouse_cluster"])
 def test_a_scenario_on_a_server_is_the_same_to_the_last_digit(
     tmp_path: Path, server: str, prices: Path, request: pytest.FixtureRequest
 ) -> None:
     url = request.getfixturevalue(server)
     here, there = home_settings(tmp_path / "home"), Settings(tmp_path / "home", url, "local")
+    printed = []
     for settings in (here, there):
         load_calls(settings)
-    printed = {}
-    scenarios = {
-        "whatif": ("--prices", str(prices)),
-        "restated": ("--as-known-on", "2025-11-20"),
-    }
-    for name, arguments in scenarios.items():
-        command = "restate" if name == "restated" else name
-        for settings in (here, there):
-            output = tmp_path / f"{name}.csv"
-            variables = {"MINDWEAVE_WAREHOUSE": settings.warehouse_url}
-            text = succeeds(
-                mindweave(here.home, command, *arguments, "--output", output, **variables)
-            )
-            printed[settings.warehouse_url] = (text, csv_rows(output))
-        assert printed[here.warehouse_url] == printed[there.warehouse_url]
-        sides = [
-            Settings(here.home, settings.warehouse_url, "local", name) for settings in (here, there)
-        ]
-        marts = [mart for mart in public_marts(sides[0]) if mart.startswith("cost_by")]
-        for comparison in compare_marts(sides[0], sides[1], [*marts, "mcp_calls"]):
-            assert comparison.is_equal, str(comparison)
+        output = tmp_path / "whatif.csv"
+        arguments = ("whatif", "--prices", str(prices), "--output", output)
+        variables = {"MINDWEAVE_WAREHOUSE": settings.warehouse_url}
+        text = succeeds(mindweave(here.home, *arguments, **variables))
+        printed.append((text, csv_rows(output)))
+    assert printed[0] == printed[1]
+    sides = [
+        Settings(here.home, settings.warehouse_url, "local", "whatif") for settings in (here, there)
+    ]
+    marts = [mart for mart in public_marts(sides[0]) if mart.startswith("cost_by")]
+    for comparison in compare_marts(sides[0], sides[1], [*marts, "mcp_calls"]):
+        assert comparison.is_equal, str(comparison)
