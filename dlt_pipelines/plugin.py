@@ -11,6 +11,7 @@ its tables start with the plugin's name.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from importlib.metadata import entry_points
@@ -97,13 +98,28 @@ class SourcePlugin(ABC, Generic[Config]):
 
 
 def installed_plugins() -> dict[str, type[SourcePlugin[Any]]]:
-    """Return the installed plugins by name."""
-    return {entry.name: entry.load() for entry in sorted(entry_points(group=ENTRY_POINT_GROUP))}
+    """Return the installed plugins by name; one that cannot be imported is left out."""
+    plugins = {}
+    for entry in sorted(entry_points(group=ENTRY_POINT_GROUP)):
+        # a broken package of somebody else's must not take the other sources with it
+        with suppress(Exception):
+            plugins[entry.name] = entry.load()
+    return plugins
 
 
 def find_plugin(name: str) -> type[SourcePlugin[Any]]:
-    """Return the plugin called ``name``; raise UsageError naming the installed ones."""
-    plugins = installed_plugins()
-    if name not in plugins:
-        raise UsageError(f"unknown source {name!r}; installed: {', '.join(plugins)}")
-    return plugins[name]
+    """Return the plugin called ``name``.
+
+    Raises UsageError naming the installed ones, MindweaveError where it cannot be imported.
+    """
+    entries = {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
+    if name not in entries:
+        raise UsageError(f"unknown source {name!r}; installed: {', '.join(sorted(entries))}")
+    try:
+        plugin: type[SourcePlugin[Any]] = entries[name].load()
+    except Exception as error:
+        raise MindweaveError(
+            f"source {name} cannot be imported ({type(error).__name__}: {error}): "
+            "install its package again, or remove it"
+        ) from error
+    return plugin
