@@ -1,4 +1,4 @@
-"""Settings of a run: from the environment, and from ``.dlt/config.toml`` for the sources.
+"""Settings of a run: from the environment, and for the sources also from ``.dlt/config.toml``.
 
 MINDWEAVE_HOME       where the warehouse, the landing zone and the sites go   (./.mindweave)
 MINDWEAVE_WAREHOUSE  a DuckDB path, postgresql://… or clickhouse://…  ($MINDWEAVE_HOME)
@@ -70,10 +70,11 @@ def read_settings(customer: str | None = None) -> Settings:
 
 
 def source_configuration(customer: str, source: str) -> dict[str, Any]:
-    """Return what ``.dlt/config.toml`` and ``.dlt/secrets.toml`` say about one source.
+    """Return what ``.dlt/config.toml``, ``.dlt/secrets.toml`` and the environment say of a source.
 
     ``[customers.<slug>.sources.<source>]`` wins over ``[sources.<source>]``, which is what a
-    project with one customer writes.
+    project with one customer writes. In the environment ``SOURCES__<SOURCE>__<SETTING>`` and
+    ``CUSTOMERS__<SLUG>__SOURCES__<SOURCE>__<SETTING>`` are the same, and win over the files.
     """
     merged: dict[str, Any] = {}
     for section in _source_sections(customer):
@@ -120,7 +121,26 @@ def _source_sections(customer: str) -> list[dict[str, Any]]:
         _read_toml(PROJECT_DIR / ".dlt" / name) for name in ("config.toml", "secrets.toml")
     ]
     customers = [document.get("customers", {}).get(customer, {}) for document in documents]
-    return [scope.get("sources", {}) for scope in (*documents, *customers)]
+    return [
+        *(scope.get("sources", {}) for scope in (*documents, *customers)),
+        _environment_section("SOURCES__"),
+        _environment_section(f"CUSTOMERS__{customer.upper()}__SOURCES__"),
+    ]
+
+
+def _environment_section(prefix: str) -> dict[str, dict[str, Any]]:
+    """Return the settings by source that the environment has; a value is TOML, or else a text."""
+    section: dict[str, dict[str, Any]] = {}
+    for name, text in os.environ.items():
+        source, separator, setting = name.removeprefix(prefix).lower().partition("__")
+        if not name.startswith(prefix) or not (source and separator and setting):
+            continue
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        section.setdefault(source, {})[setting] = value
+    return section
 
 
 def validated(model: type[Config], values: dict[str, Any], source: str) -> Config:

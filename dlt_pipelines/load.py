@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,14 @@ from dlt_pipelines.config import Settings, source_configuration, validated
 from dlt_pipelines.destinations import MissingRelationError, Warehouse, disk_full, warehouse_at
 from dlt_pipelines.duckdb_warehouse import explain_duckdb
 from dlt_pipelines.errors import MindweaveError
-from dlt_pipelines.landing import EXPECTATION_RESULTS, LOADS, MONTH_CLOSES, QUARANTINE, RawTable
+from dlt_pipelines.landing import (
+    CANONICAL_TABLES,
+    EXPECTATION_RESULTS,
+    LOADS,
+    MONTH_CLOSES,
+    QUARANTINE,
+    RawTable,
+)
 from dlt_pipelines.plugin import LoadContext, RowCounts, find_plugin, installed_plugins
 from dlt_pipelines.privacy import customer_key
 
@@ -37,14 +44,14 @@ DLT_ENVIRONMENT = {
     "LOAD__DELETE_COMPLETED_JOBS": "true",
 }
 
-TABLES_OF_EVERY_LOAD = (LOADS, QUARANTINE, EXPECTATION_RESULTS, MONTH_CLOSES)
+TABLES_OF_EVERY_LOAD = (LOADS, QUARANTINE, EXPECTATION_RESULTS, MONTH_CLOSES, *CANONICAL_TABLES)
 
 SLOW_IMPORTS = ("dlt", "dlt.sources.helpers.requests", "sqlalchemy")
 
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What one source's load did; ``load_id`` is None where nothing was new."""
+    """What one source's load did; ``load_id`` is None where nothing was new, else the last one."""
 
     source: str
     load_id: str | None
@@ -57,12 +64,13 @@ def load_source(
     source: str,
     overrides: dict[str, Any] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    now: datetime | None = None,
 ) -> LoadResult:
     """Load what is new in one source; ``overrides`` win over its configuration.
 
-    Safe to repeat, also after a kill: a package that was under way is finished first.
+    Safe to repeat, also after a kill: a package that was under way is finished first. ``now`` is
+    the time that the run goes by, in UTC and without zone.
     """
-    started_at = datetime.now(UTC).replace(tzinfo=None)
     started = time.monotonic()
     plugin_class = find_plugin(source)
     values = source_configuration(settings.customer, source) | (overrides or {})
@@ -71,28 +79,39 @@ def load_source(
     job = _Job(settings, warehouse, source)
     job.finish_pending_package()
     landing = settings.home / "landing" / f"{settings.customer}-{source}"
-    shutil.rmtree(landing, ignore_errors=True)  # what a killed run left
+    result = LoadResult(source=source, load_id=None, counts=RowCounts(), seconds=0)
+    is_complete = False
     with explained(landing):
-        landing.mkdir(parents=True)
-        context = LoadContext(
-            customer=settings.customer,
-            load_id=uuid.uuid4().hex,
-            home=settings.home,
-            key=customer_key(settings.home, settings.customer),
-            bulk_format=warehouse.bulk_format,
-            landing=landing,
-            read_raw=job.read_raw,
-            progress=_importing_dlt_meanwhile(progress),
-        )
-        resources = list(plugin_class(config, context).fetch())
-        if resources:
+        while not is_complete:
+            shutil.rmtree(landing, ignore_errors=True)  # what a killed run left
+            landing.mkdir(parents=True)
+            started_at = datetime.now(UTC).replace(tzinfo=None)
+            part_started = time.monotonic()
+            context = LoadContext(
+                customer=settings.customer,
+                load_id=uuid.uuid4().hex,
+                home=settings.home,
+                key=customer_key(settings.home, settings.customer),
+                bulk_format=warehouse.bulk_format,
+                landing=landing,
+                read_raw=job.read_raw,
+                progress=_importing_dlt_meanwhile(progress),
+                now=now or started_at,
+            )
+            plugin = plugin_class(config, context)
+            resources = list(plugin.fetch())
+            result.counts.add(context.counts)
+            is_complete = plugin.is_complete or not resources
+            if not resources:
+                continue
+            result = replace(result, load_id=context.load_id)
             row = {
                 "load_id": context.load_id,
                 "source": source,
                 "plugin_version": plugin_class.version,
                 "started_at": started_at,
                 "finished_at": datetime.now(UTC).replace(tzinfo=None),
-                "seconds": round(time.monotonic() - started, 3),
+                "seconds": round(time.monotonic() - part_started, 3),
                 **asdict(context.counts),
             }
             job.run(
@@ -105,12 +124,7 @@ def load_source(
                 ]
             )
         shutil.rmtree(landing)
-    return LoadResult(
-        source=source,
-        load_id=context.load_id if resources else None,
-        counts=context.counts,
-        seconds=time.monotonic() - started,
-    )
+    return replace(result, seconds=time.monotonic() - started)
 
 
 def load_rows(settings: Settings, name: str, table: RawTable, rows: list[dict[str, Any]]) -> None:

@@ -65,6 +65,8 @@ class LoadContext:
     """Run a query in the raw schema (``{raw}`` is its name); None where nothing landed yet."""
     progress: Callable[[int, int], None]
     """Tell how many bytes are done, and of how many."""
+    now: datetime
+    """The time of the run, in UTC and without zone."""
     counts: RowCounts = field(default_factory=RowCounts)
 
 
@@ -81,6 +83,7 @@ class SourcePlugin(ABC, Generic[Config]):
         """Take the checked configuration and the run to load for; read nothing yet."""
         self.config = config
         self.context = context
+        self.is_complete = True
 
     @abstractmethod
     def fetch(
@@ -90,6 +93,10 @@ class SourcePlugin(ABC, Generic[Config]):
 
         No resource means that nothing is new. Each row carries ``load_id`` from the context; rows
         that cannot be used go to a resource named ``quarantine``.
+
+        A long history is loaded in several packages, so that a kill costs one of them: set
+        ``is_complete`` to False after a part, and a new plugin is asked for the next one once the
+        part is in the raw schema, which says where to go on. A part without rows is the last.
         """
 
     def handle_event(self, event: Mapping[str, Any]) -> Iterable["DltResource"]:
@@ -100,7 +107,7 @@ class SourcePlugin(ABC, Generic[Config]):
 def installed_plugins() -> dict[str, type[SourcePlugin[Any]]]:
     """Return the installed plugins by name; one that cannot be imported is left out."""
     plugins = {}
-    for entry in sorted(entry_points(group=ENTRY_POINT_GROUP)):
+    for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
         # a broken package of somebody else's must not take the other sources with it
         with suppress(Exception):
             plugins[entry.name] = entry.load()

@@ -1,3 +1,4 @@
+from datetime import datetime
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def context(tmp_path):
         landing=tmp_path,
         read_raw=lambda sql: duckdb.sql("select 1").to_arrow_table(),
         progress=lambda done, total: None,
+        now=datetime(2026, 11, 1),
     )
 
 
@@ -57,6 +59,20 @@ def test_a_source_of_somebody_else_is_found_by_its_name(monkeypatch):
 
     assert installed_plugins() == {"acme": AcmePlugin}
     assert find_plugin("acme") is AcmePlugin
+
+
+def test_a_source_that_cannot_be_imported_says_so_and_leaves_the_others(monkeypatch):
+    class Broken:
+        name = "broken"
+
+        def load(self):
+            raise ImportError("No module named 'acme'")
+
+    monkeypatch.setattr(plugin, "entry_points", lambda group: [Broken(), Entry()])
+
+    assert installed_plugins() == {"acme": AcmePlugin}
+    with pytest.raises(MindweaveError, match="source broken cannot be imported"):
+        find_plugin("broken")
 
 
 def test_an_unknown_source_is_refused_naming_the_installed_ones():
