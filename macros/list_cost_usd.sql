@@ -18,7 +18,7 @@
                     )
                     * {{ served_multiplier() }}
                     + cast(
-                        {{ token_cost_usd('web_search_requests', 'web_search_usd') }}
+                        {{ token_cost_usd('coalesce(web_search_requests, 0)', 'web_search_usd') }}
                         as numeric(28, 12)
                     ),
                     15

@@ -1,66 +1,80 @@
-{# Every sight of a model call, all sources in one shape. A source joins here by one more CTE. #}
+{#
+  Every sight of a model call, with the call that it is of. Some sources know the request of a call
+  and not its message, others the message alone: where any source knows both, a request leads to its
+  message. `unlinked_call_id` is what the sight would be of if nobody did.
+#}
 with
 
 loads as (
     select * from {{ ref('int_loads__numbered') }}
 ),
 
-claude_code as (
-    select * from {{ ref('stg_claude_code__messages') }}
+reported as (
+    select
+        reported.*,
+        case when reported.message_id is null then reported.request_id end as open_request_id,
+        loads.loaded_at,
+        loads.processed_at
+    from {{ ref('int_calls__reported') }} as reported
+    inner join loads
+        on reported.load_id = loads.load_id
 ),
 
-claude_code_observations as (
-    select
-        file_id || '/' || cast(line_number as {{ dbt.type_string() }}) as observation_id,
-        'claude_code' as source,
-        load_id,
+open_requests as (
+    select distinct
         vendor,
-        message_id,
-        request_id,
-        record_uuid,
-        session_id,
-        coalesce(project_name, project_fingerprint) as project,
-        team_id,
-        user_id,
-        requested_model,
-        service_tier,
-        speed,
-        inference_geo,
-        'success' as status,
-        is_sidechain,
-        input_tokens,
-        cache_write_5m_tokens,
-        cache_write_1h_tokens,
-        cache_read_tokens,
-        output_tokens,
-        cache_write_assumed_tokens,
-        web_search_requests,
-        reported_cost_usd,
-        observed_at
-    from claude_code
+        open_request_id
+    from reported
+    where open_request_id is not null
+),
+
+answers as (
+    select
+        reported.vendor as vendor,
+        reported.request_id as request_id,
+        min(reported.message_id) as message_id
+    from reported
+    inner join open_requests
+        on reported.vendor = open_requests.vendor
+        and reported.request_id = open_requests.open_request_id
+    where reported.message_id is not null
+    group by reported.vendor, reported.request_id
+),
+
+linked as (
+    select
+        reported.*,
+        coalesce(reported.message_id, answers.message_id) as linked_message_id
+    from reported
+    left join answers
+        on reported.vendor = answers.vendor
+        and reported.open_request_id = answers.request_id
 ),
 
 identified as (
     select
         {{ call_id(
-            'observations.vendor', 'observations.message_id', 'observations.request_id',
-            'observations.record_uuid', 'observations.observation_id'
+            'vendor', 'linked_message_id', 'request_id', 'record_uuid',
+            'observation_id'
         ) }} as call_id,
+        {{ call_id(
+            'vendor', 'message_id', 'request_id', 'record_uuid',
+            'observation_id'
+        ) }} as unlinked_call_id,
         case
-            when coalesce(observations.message_id, observations.request_id) is null then 'weak'
-            else 'strong'
+            when coalesce(message_id, request_id) is not null then 'strong'
+            when record_uuid like 'span/%' then 'strong'
+            else 'weak'
         end as identity,
-        observations.*,
-        observations.input_tokens
-        + observations.cache_write_5m_tokens
-        + observations.cache_write_1h_tokens
-        + observations.cache_read_tokens
-        + observations.output_tokens as total_tokens,
-        loads.loaded_at,
-        loads.processed_at
-    from claude_code_observations as observations
-    inner join loads
-        on observations.load_id = loads.load_id
+        {{ call_columns() | join(',\n        ') }},
+        input_tokens
+        + cache_write_5m_tokens
+        + cache_write_1h_tokens
+        + cache_read_tokens
+        + output_tokens as total_tokens,
+        loaded_at,
+        processed_at
+    from linked
 )
 
 select * from identified

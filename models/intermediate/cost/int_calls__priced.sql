@@ -9,7 +9,7 @@
 ) }}
 
 {#
-  What each call costs: name to model, prompt to band, day to price, what was served, contract; then
+  Whose each call is, and what it costs: name to model, prompt to band, day to price, what was served, contract; then
   what its passes cost. A left join at every step: a call without a price stays, with a null cost. A run
   prices new calls, and those for which the price book, or their passes, say something else now.
 #}
@@ -62,7 +62,8 @@ passes as (
 
         union
 
-        -- its name leads to another model, another price is in force, or its passes are or cost others
+        -- its name leads to another model, another price is in force, it is of others than it was
+        -- known to be, or its passes are or cost others
         select priced.call_id
         from {{ this }} as priced
         left join aliases
@@ -71,10 +72,12 @@ passes as (
             on {{ is_priced_by('priced', 'prices') }}
         left join passes
             on priced.call_id = passes.call_id
+        {{ join_identities('priced', 'reported_user_id', 'reported_workspace_id') }}
         where
             priced.model_id != coalesce(aliases.model_id, priced.requested_model)
             or coalesce(priced.price_region, '') != coalesce(aliases.price_region, '')
             or coalesce(priced.price_version, '') != coalesce(prices.price_version, '')
+            or coalesce(priced.attributed_by, '') != coalesce({{ attributed_by() }}, '')
             {% for column in of_passes %}
             or coalesce(priced.{{ column }}, 0) != coalesce(passes.{{ column }}, 0)
             {% endfor %}
@@ -87,10 +90,16 @@ named as (
         coalesce(aliases.model_id, calls.requested_model) as model_id,
         nullif(aliases.price_region, '') as price_region,
         {{ local_date('calls.called_at') }} as usage_date,
-        {{ local_date('calls.last_observed_at') }} as last_usage_date
+        {{ local_date('calls.last_observed_at') }} as last_usage_date,
+        coalesce(of_user.person_id, calls.user_id, of_key.person_id) as person_id,
+        coalesce(calls.team_id, of_user.team_id, of_key.team_id, of_workspace.team_id)
+            as paying_team_id,
+        coalesce(calls.workspace_id, of_key.parent_id) as known_workspace_id,
+        {{ attributed_by() }} as attributed_by
     from calls
     left join aliases
         on calls.requested_model = aliases.alias
+    {{ join_identities('calls') }}
     {% if is_incremental() %}
         where calls.call_id in (select outdated.call_id from outdated)
     {% endif %}
@@ -177,8 +186,14 @@ select
     costed.observation_count,
     costed.session_id,
     costed.project,
-    costed.team_id,
-    costed.user_id,
+    costed.paying_team_id as team_id,
+    costed.person_id as user_id,
+    costed.org_id,
+    costed.known_workspace_id as workspace_id,
+    costed.api_key_id,
+    costed.user_id as reported_user_id,
+    costed.workspace_id as reported_workspace_id,
+    costed.attributed_by,
     costed.vendor,
     costed.model_id,
     costed.requested_model,
@@ -195,12 +210,15 @@ select
     costed.service_tier,
     costed.speed,
     costed.inference_geo,
+    costed.region,
     costed.status,
+    costed.latency_ms,
     costed.is_sidechain,
     costed.list_cost_usd,
     costed.total_cost_usd,
     costed.upper_bound_cost_usd,
     costed.reported_cost_usd,
+    costed.reported_cost_basis,
     case when costed.list_cost_usd is null then 'unpriced' else 'priced' end as pricing_status,
     case
         when costed.all_assumed_tokens > 0 and costed.speed is null
@@ -216,6 +234,7 @@ select
     costed.price_version,
     costed.price_region,
     costed.first_load_id,
+    costed.merged_into_call_id,
     costed.called_at,
     costed.usage_date,
     costed.last_usage_date,

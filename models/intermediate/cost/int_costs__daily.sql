@@ -33,8 +33,10 @@ calls as (
         total_cost_usd,
         pricing_status
     from {{ ref('int_calls__priced') }}
+    where
+        merged_into_call_id is null
     {% if is_incremental() %}
-        where {{ on_a_changed_day() }}
+            and {{ on_a_changed_day() }}
     {% endif %}
 ),
 

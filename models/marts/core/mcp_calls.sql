@@ -4,6 +4,7 @@ with
 
 calls as (
     select * from {{ ref('int_calls__priced') }}
+    where merged_into_call_id is null
 ),
 
 final as (
@@ -11,8 +12,8 @@ final as (
         -- ids
         call_id,
         '{{ customer() }}' as customer_id,
-        cast(null as {{ dbt.type_string() }}) as org_id,
-        cast(null as {{ dbt.type_string() }}) as workspace_id,
+        org_id,
+        workspace_id,
         project,
         team_id,
         user_id,
@@ -43,11 +44,11 @@ final as (
         service_tier,
         speed,
         inference_geo,
-        cast(null as {{ dbt.type_string() }}) as region,
+        region,
         cast(null as {{ dbt.type_string() }}) as user_region,
         cast(null as {{ dbt.type_string() }}) as data_classification,
         status,
-        cast(null as {{ dbt.type_bigint() }}) as latency_ms,
+        latency_ms,
         is_sidechain,
 
         -- money
@@ -55,6 +56,7 @@ final as (
         list_cost_usd,
         upper_bound_cost_usd,
         reported_cost_usd,
+        reported_cost_basis,
         pricing_status,
         pricing_assumptions,
         price_version,

@@ -4,7 +4,9 @@ with
 
 calls as (
     select * from {{ ref('int_calls__priced') }}
-    where pricing_status = 'unpriced'
+    where
+        pricing_status = 'unpriced'
+        and merged_into_call_id is null
 ),
 
 final as (

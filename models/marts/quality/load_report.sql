@@ -35,7 +35,9 @@ first_seen as (
         count(*) as new_calls,
         sum(case when identity = 'weak' then 1 else 0 end) as weak_calls
     from {{ ref('int_calls__deduplicated') }}
-    where first_load_id in (select loads.load_id from loads)
+    where
+        first_load_id in (select loads.load_id from loads)
+        and merged_into_call_id is null
     group by first_load_id
 ),
 

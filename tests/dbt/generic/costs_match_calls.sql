@@ -26,6 +26,7 @@ calls as (
         coalesce(sum(total_cost_usd), 0) as total_cost_usd,
         coalesce(sum(case when total_cost_usd is null then 1 else 0 end), 0) as unpriced_calls
     from {{ ref('int_calls__priced') }}
+    where merged_into_call_id is null
 )
 
 select daily.*

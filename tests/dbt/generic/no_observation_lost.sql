@@ -7,7 +7,7 @@ left join {{ ref('int_calls__deduplicated') }} as calls
 where
     calls.call_id is null
     or (
-        not observations.is_sidechain
+        not coalesce(observations.is_sidechain, false)
         and observations.total_tokens
         > calls.input_tokens
         + calls.cache_write_5m_tokens

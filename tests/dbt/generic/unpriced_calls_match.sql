@@ -15,7 +15,9 @@ unpriced as (
         unpriced_model as model_id,
         count(*) as total_calls
     from {{ ref('int_calls__priced') }}
-    where total_cost_usd is null
+    where
+        total_cost_usd is null
+        and merged_into_call_id is null
     group by unpriced_model
 )
 
