@@ -1,8 +1,8 @@
 {#-
   The days that an incremental model by day has to make again: those that a changed call is on, or
-  was on, as its day can only be that of one of its observations.
+  was on, as its day can only be that of one of its observations; and those of ``also``, a query.
 -#}
-{% macro changed_days() -%}
+{% macro changed_days(also=none) -%}
     changed as (
         select
             usage_date,
@@ -22,6 +22,10 @@
         inner join changed
             on held.usage_date > changed.usage_date
             and held.usage_date <= changed.last_usage_date
+        {% if also %}
+        union
+        {{ also }}
+        {% endif %}
     )
 {%- endmacro %}
 

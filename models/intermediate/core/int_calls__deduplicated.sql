@@ -126,7 +126,12 @@ of_several as (
     from observations
     left join precedence
         on observations.source = precedence.source
-    where observations.call_id in (select merged.call_id from merged where merged.source_count > 1)
+    where
+        observations.call_id in (
+            select merged.call_id
+            from merged
+            where merged.source_count > 1
+        )
 ),
 
 ranked_of_several as (
@@ -204,15 +209,10 @@ chosen as (
         max({{ column }}) as {{ column }},
         {% endfor %}
         {% for column in chosen_columns %}
-        max(case when {{ column }}_priority = best_{{ column }} then {{ column }} end)
-            as {{ column }},
+        max(case when {{ column }}_priority = best_{{ column }} then {{ column }} end) as {{ column }},
         {% endfor %}
-        max(
-            case
-                when reported_cost_usd_priority = best_reported_cost_usd
-                    then reported_cost_basis
-            end
-        ) as reported_cost_basis
+        max(case when reported_cost_usd_priority = best_reported_cost_usd then reported_cost_basis end)
+            as reported_cost_basis
     from compared
     group by call_id
 ),

@@ -1,7 +1,7 @@
 {# Every sight of a model call, all sources in one shape. #}
 {% for source in call_sources() %}
-    select
-        {{ call_columns() | join(',\n        ') }}
-    from {{ ref('stg_' ~ source ~ '__calls') }}
-    {% if not loop.last %}union all{% endif %}
+select
+    {{ call_columns() | join(',\n    ') }}
+from {{ ref('stg_' ~ source ~ '__calls') }}
+{% if not loop.last %}union all{% endif %}
 {% endfor %}
