@@ -190,14 +190,11 @@ by_source as (
 
 compared as (
     select
-        *,
         {% for column in chosen_columns %}
-        min(case when {{ column }} is not null then {{ column }}_priority end) over (
-            partition by call_id
-        ) as best_{{ column }}
-        {%- if not loop.last %},{% endif %}
-
+        min(case when {{ column }} is not null then {{ column }}_priority end)
+            over (partition by call_id) as best_{{ column }},
         {% endfor %}
+        by_source.*
     from by_source
 ),
 
@@ -209,10 +206,15 @@ chosen as (
         max({{ column }}) as {{ column }},
         {% endfor %}
         {% for column in chosen_columns %}
-        max(case when {{ column }}_priority = best_{{ column }} then {{ column }} end) as {{ column }},
+        max(case when {{ column }}_priority = best_{{ column }} then {{ column }} end)
+            as {{ column }},
         {% endfor %}
-        max(case when reported_cost_usd_priority = best_reported_cost_usd then reported_cost_basis end)
-            as reported_cost_basis
+        max(
+            case
+                when reported_cost_usd_priority = best_reported_cost_usd
+                    then reported_cost_basis
+            end
+        ) as reported_cost_basis
     from compared
     group by call_id
 ),
