@@ -194,7 +194,7 @@ compared as (
         min(case when {{ column }} is not null then {{ column }}_priority end)
             over (partition by call_id) as best_{{ column }},
         {% endfor %}
-        by_source.*
+        *
     from by_source
 ),
 
