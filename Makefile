@@ -7,6 +7,9 @@ export MINDWEAVE_HOME ?= $(CURDIR)/.mindweave
 export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := 1
 
+# each has servers of its own, so more than there are cores to spare makes nothing faster
+TEST_PROCESSES ?= 2
+
 BIN := .venv/bin
 SYNCED := .venv/.synced
 
@@ -23,7 +26,7 @@ demo: $(SYNCED) ## Run the main job on the bundled demo workload and say where t
 	@$(BIN)/mindweave run --customer demo
 
 test: lint ## Run every check and test, as CI does
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder
 
 # the dbt templater connects to a warehouse: a throw-away one, so that it never waits for a run
 lint: $(SYNCED) ## Check style and types of Python and SQL

@@ -59,7 +59,7 @@ class DuckDBWarehouse(Warehouse):
             connection = duckdb.connect(self.path, read_only=read_only)
         except duckdb.IOException as error:
             raise explain_duckdb(error, self.path) from None
-        with interruptible(), connection:
+        with connection, interruptible(connection):
             yield connection
 
     def dlt_destination(self, schema: str) -> "TDestinationReferenceArg":
@@ -74,12 +74,14 @@ class DuckDBWarehouse(Warehouse):
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Let Ctrl-C be Ctrl-C: DuckDB makes a RuntimeError of it where it meets a query."""
     try:
         yield
     except RuntimeError as error:
         if isinstance(error.__cause__, KeyboardInterrupt):
+            # to close the connection would wait for the query's end
+            connection.interrupt()
             raise KeyboardInterrupt from None
         raise
 

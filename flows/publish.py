@@ -110,8 +110,8 @@ def _export(read: Callable[[str], pa.Table], customer: str, data_dir: Path) -> N
     database = data_dir / "marts" / "marts" / "marts.duckdb"
     database.parent.mkdir(parents=True)
     with (
-        interruptible(),
         duckdb.connect(config={"autoinstall_known_extensions": "false"}) as connection,
+        interruptible(connection),
     ):
         connection.execute("set timezone = 'UTC'")
         # the oldest format, as the browser's engine is older than ours; small blocks, as the whole
