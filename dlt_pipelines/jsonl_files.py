@@ -25,6 +25,9 @@ UNFINISHED_DOCUMENT = "the file is one JSON document that is not whole"
 LINE_ENDS_TO_SPACES = bytes.maketrans(b"\r\n", b"  ")
 DOCUMENT_HEAD_BYTES = 4096  # a document is written with short lines
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+LINES_SCHEMA = pa.schema(
+    {"file_index": pa.int32(), "line_number": pa.int64(), "line": pa.large_string()}
+)
 
 
 @dataclass(frozen=True)

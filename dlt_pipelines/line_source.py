@@ -31,10 +31,6 @@ from dlt_pipelines.privacy import fingerprint_sql
 if TYPE_CHECKING:
     from dlt.extract import DltResource
 
-LINES_SCHEMA = pa.schema(
-    {"file_index": pa.int32(), "line_number": pa.int64(), "line": pa.large_string()}
-)
-
 
 class LineRoot(BaseModel):
     """A folder of files, or a single file, and whose they are."""

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from dlt_pipelines.jsonl_files import JsonlFile, LineBatch
+from dlt_pipelines.jsonl_files import LINES_SCHEMA, JsonlFile, LineBatch
 from dlt_pipelines.landing import QUARANTINE
-from dlt_pipelines.line_source import LINES_SCHEMA, Landing, LineReader
+from dlt_pipelines.line_source import Landing, LineReader
 from dlt_pipelines.plugin import LoadContext, RowCounts
 from dlt_pipelines.privacy import fingerprint_sql
 from dlt_pipelines.sources.claude_code import tables
