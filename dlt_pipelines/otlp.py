@@ -141,7 +141,10 @@ MACROS = (
     create macro is_time(instant) as
         coalesce(instant between timestamp '2020-01-01' and timestamp '2100-01-01', false)
     """,
-    "create macro is_no_text(words) as length(words) > 1000 or regexp_matches(words, '[[:cntrl:]]')",
+    """
+    create macro is_no_text(words) as
+        length(words) > 1000 or regexp_matches(words, '[[:cntrl:]]')
+    """,
     # a word of the producer's own; anything else could be content
     """
     create macro as_word(text) as
@@ -169,8 +172,9 @@ def records_sql(signal: Signal, attributes: Attributes, is_own: str, requests: s
     ``requests`` has file_index, line_number and line (the text of one export request).
     ``is_own`` is asked of service_name and scope_name; attributes of others' records are null.
     ``records`` has file_index, line_number, line, resource_number, scope_number, record_number
-    (and metric_number, point_number), record_path, service_name, scope_name, is_own, structure_problem
-    (why the row is no record), the signal's `FIELDS` and the attributes, all as text.
+    (of a point: of its metric, and point_number), record_path, service_name, scope_name, is_own,
+    structure_problem (why the row is no record), the signal's `FIELDS` and the attributes, as text.
+    No join may follow before ``line`` is dropped: it would copy the request for each record.
     """
     resources, scopes, records = LEVELS[signal]
     resource_columns = {"service_name": ("service.name",)} | {
@@ -193,7 +197,13 @@ def records_sql(signal: Signal, attributes: Attributes, is_own: str, requests: s
     )
     resource_outputs = "".join(f", {column}" for column in resource_columns)
     fields = "".join(f",\n        {sql} as {name}" for name, sql in FIELDS[signal].items())
-    problem = "metric_problem" if signal == "metrics" else "structure_problem"
+    is_metrics = signal == "metrics"
+    problem, entry, unnested = "structure_problem", "record", "unnested"
+    numbers, is_no_object = "resource_number, scope_number, record_number", "record is null"
+    if is_metrics:
+        problem, entry, unnested = "metric_problem", "metric", "metrics_of_scopes"
+        numbers += ", point_number"
+        is_no_object = "(metric is null or (point_count > 0 and record is null))"
     points = f"""
 points as (
     select
@@ -209,7 +219,7 @@ points as (
             case
                 when structure_problem is not null then structure_problem
                 when
-                    (metric.sum is not null or metric.gauge is not null or metric.histogram is not null)
+                    not (metric.sum is null and metric.gauge is null and metric.histogram is null)
                     and coalesce(
                         metric.sum.dataPoints, metric.gauge.dataPoints, metric.histogram.dataPoints
                     ) is null
@@ -282,12 +292,12 @@ owned as (
     from scopes
 ),
 
-{"metrics_of_scopes" if signal == "metrics" else "unnested"} as (
+{unnested} as (
     select
         * exclude (scope),
         coalesce({is_own}, false) as is_own,
         unnest(range(greatest(coalesce(len(scope.{records}), 0), 1))) as record_number,
-        unnest(scope.{records}) as {"metric" if signal == "metrics" else "record"},
+        unnest(scope.{records}) as {entry},
         coalesce(len(scope.{records}), 0) as record_count,
         case
             when resource_problem is not null then resource_problem
@@ -297,7 +307,7 @@ owned as (
         end as structure_problem
     from owned
 ),
-{points if signal == "metrics" else ""}
+{points if is_metrics else ""}
 fields as (
     select
         file_index,
@@ -306,27 +316,24 @@ fields as (
         resource_number,
         scope_number,
         record_number,
-        {"point_number," if signal == "metrics" else ""}
-        concat_ws(
-            '.', resource_number, scope_number, record_number{", point_number" if signal == "metrics" else ""}
-        ) as record_path,
+        {"point_number," if is_metrics else ""}
+        concat_ws('.', {numbers}) as record_path,
         is_own,
         scope_name,
         case
             when {problem} is not null then {problem}
-            when is_own and {"metric" if signal == "metrics" else "record"} is null then 'the record is not an object'
-            {"when is_own and point_count > 0 and record is null then 'the record is not an object'" if signal == "metrics" else ""}
+            when is_own and {is_no_object} then 'the record is not an object'
         end as structure_problem{resource_outputs}{fields},
         case when is_own then list_transform(record.attributes, lambda entry: entry.key) end
             as keys,
         case when is_own then list_transform(record.attributes, lambda entry: {TEXT}) end
             as texts
-    from {"points" if signal == "metrics" else "unnested"}
+    from {"points" if is_metrics else unnested}
 ),
 
 records as (
     select
-        * {"" if signal == "metrics" else "exclude (keys, texts)"}{record_picks}
+        * {"" if is_metrics else "exclude (keys, texts)"}{record_picks}
     from fields
     where structure_problem is distinct from 'empty'
 )

@@ -5,7 +5,7 @@ signal is (`SignalRows`); the rest is the same.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +71,7 @@ class OtlpReader(LineReader):
     """A signal that is not here is counted as ignored."""
 
     def __post_init__(self) -> None:
+        """Make what the statements of a part need."""
         for macro in otlp.MACROS:
             self.landing.run(macro)
         self.landing.run(

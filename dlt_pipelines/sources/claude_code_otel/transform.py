@@ -129,18 +129,7 @@ POINT: dict[str, Sequence[str]] = {
 
 # Who: a person by e-mail, else the account; then whose the files are said to be; an installation's
 # random id only where nothing better is known.
-USER_NAME = """
-        coalesce(
-            lower(trim(email)),
-            account_id,
-            case
-                when not exists (
-                    select 1 from files
-                    where files.file_index = {rows}.file_index and files.user_id is not null
-                ) then installation_id
-            end
-        ) as user_name
-"""
+USER_NAME = "coalesce(lower(trim(email)), account_id, installation_id) as user_name"
 
 # An MCP tool, as far as its names are not hidden: mcp__<server>__<tool>, or in the parameters.
 TOOL = r"""
@@ -204,7 +193,7 @@ LOGS = f"""
                 '^claude_code\\.', ''
             ) as event,
             {TOOL},
-            {USER_NAME.format(rows="records")}
+            {USER_NAME}
         from records
     ),
 
@@ -248,7 +237,7 @@ SPANS = f"""
             *,
             regexp_replace(span_name, '^claude_code\\.', '') as event,
             {TOOL},
-            {USER_NAME.format(rows="records")}
+            {USER_NAME}
         from records
     ),
 
@@ -288,7 +277,7 @@ POINTS = f"""
             and coalesce(point_count > 0, false) as is_kept,
             as_time(time_ns) as observed_at,
             as_time(start_ns) as started_at,
-            {USER_NAME.format(rows="records")}
+            {USER_NAME}
         from records
     )
 
@@ -326,6 +315,7 @@ from rows
 inner join files on rows.file_index = files.file_index
 left join people on rows.user_name = people.user_name
 """
+METRIC_PLACE = PLACE.format(name="metric", column="metric_name")
 EVENT_PLACE = PLACE.format(name="event", column="event_name")
 
 LANDED_REQUESTS = f"""
@@ -432,11 +422,11 @@ SERIES = """
 
 LANDED_METRICS = f"""
 select
-    {PLACE.format(name="metric", column="metric_name").replace("rows.session_id", "rows.metric_unit")},
+    {METRIC_PLACE},
+    rows.metric_unit,
     case rows.temporality when '1' then 'delta' when '2' then 'cumulative' else 'unspecified' end
         as temporality,
     left({fingerprint_sql("series", SERIES)}, 32) as series_key,
-    rows.session_id,
     as_word(rows.metric_type) as metric_type,
     left(rows.model, 300) as model,
     as_word(rows.query_source) as query_source,
