@@ -21,7 +21,13 @@ TOO_LONG = f"the line is longer than {LONGEST_LINE_BYTES // 2**20} MiB"
 NEWLINES_SLICE_BYTES = 2**18  # small enough for the cache: five times faster than one pass
 PREFIX_SAMPLE_BYTES = 1024
 UTF8_MARK = b"\xef\xbb\xbf"
+UNFINISHED_DOCUMENT = "the file is one JSON document that is not whole"
+LINE_ENDS_TO_SPACES = bytes.maketrans(b"\r\n", b"  ")
+DOCUMENT_HEAD_BYTES = 4096  # a document is written with short lines
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+LINES_SCHEMA = pa.schema(
+    {"file_index": pa.int32(), "line_number": pa.int64(), "line": pa.large_string()}
+)
 
 
 @dataclass(frozen=True)
@@ -94,12 +100,16 @@ def unread_part(file: JsonlFile, bookmark: Bookmark | None, key: bytes) -> Jsonl
 
 
 def read_lines(
-    files: list[JsonlFile], key: bytes, batch_bytes: int = BATCH_BYTES
+    files: list[JsonlFile],
+    key: bytes,
+    batch_bytes: int = BATCH_BYTES,
+    whole_documents: bool = False,
 ) -> Iterator[LineBatch]:
     """Yield the unread lines of ``files`` in batches of about ``batch_bytes``.
 
     A file that cannot be read, or is not UTF-8, says so in ``problems``; ``key`` keys what is kept
-    of a file's content to know it again.
+    of a file's content to know it again. With ``whole_documents`` a file whose first line is no
+    JSON by itself may be one JSON document over several lines, which is then its only line.
     """
     batch = _Batch(batch_bytes)
     for index, file in enumerate(files):
@@ -109,6 +119,20 @@ def read_lines(
                 if file.consumed_bytes == 0 and _has_utf16_mark(descriptor):
                     file.problems.append((None, "the file is UTF-16: convert it to UTF-8"))
                     file.consumed_bytes = file.size_bytes
+                    continue
+                if whole_documents and file.consumed_bytes == 0 and _is_document(descriptor, file):
+                    document = os.pread(descriptor, file.size_bytes, 0)
+                    document = document.replace(UTF8_MARK, b"   ", 1)
+                    if not _is_json_object(document):
+                        file.problems.append((None, UNFINISHED_DOCUMENT))
+                        file.consumed_bytes = file.size_bytes  # it is read anew once it changed
+                        continue
+                    if not batch.has_room(len(document)):
+                        if batch.segments:
+                            yield batch.finish()
+                        batch = _Batch(max(batch_bytes, len(document)))
+                    batch.take_document(document, index, file)
+                    file.prefix_hash = _prefix_hash(descriptor, file.consumed_bytes, key)
                     continue
                 _take_late_newline(descriptor, file)
                 window = batch_bytes
@@ -177,6 +201,16 @@ class _Batch:
         self.used = end
         return True
 
+    def take_document(self, document: bytes, index: int, file: JsonlFile) -> None:
+        """Keep a whole file as one line; no text in JSON has a line end that is not escaped."""
+        start, end = self.used, self.used + len(document)
+        self.buffer[start:end] = document.translate(LINE_ENDS_TO_SPACES)
+        self.buffer[end] = ord("\n")
+        self.segments.append((index, 1, 1))
+        file.consumed_bytes = file.size_bytes = len(document)
+        file.consumed_lines = 1
+        self.used = end + 1
+
     def finish(self) -> LineBatch:
         """Return the lines as Arrow arrays over the buffer, without copying them."""
         content = np.frombuffer(self.buffer, dtype=np.uint8, count=self.used)
@@ -233,11 +267,22 @@ def _is_utf8(line: pa.Buffer) -> bool:
     return True
 
 
-def _is_json_object(tail: bytearray) -> bool:
+def _is_json_object(tail: bytes | bytearray) -> bool:
     try:
         return isinstance(json.loads(tail), dict)
     except (ValueError, RecursionError):  # also what is not UTF-8
         return False
+
+
+def _is_document(descriptor: int, file: JsonlFile) -> bool:
+    """Tell whether a file is one JSON document over several lines, by its first two lines."""
+    if file.size_bytes > LONGEST_LINE_BYTES:
+        return False
+    head = os.pread(descriptor, DOCUMENT_HEAD_BYTES, 0).removeprefix(UTF8_MARK).lstrip()
+    first, newline, rest = head.partition(b"\n")
+    # a line that was cut off may end like this too, but what follows it is an object
+    is_open = bool(newline) and first.rstrip().endswith((b"{", b"[", b","))
+    return is_open and not _is_json_object(rest.lstrip().partition(b"\n")[0])
 
 
 def _has_utf16_mark(descriptor: int) -> bool:

@@ -339,3 +339,40 @@ def test_however_a_file_grew_its_lines_are_the_same_as_read_at_once(lines, last,
     last_is_whole = last.startswith(b"{")
     expected = [*lines, last] if last_is_whole else lines
     assert found == list(enumerate(expected, start=1))
+
+
+def read_document(path, bookmark=None):
+    """Return the lines of a file that may be one document, its problems and its bookmark."""
+    file = look_at(path, bookmark)
+    batches = list(read_lines([file], KEY, whole_documents=True))
+    lines = [line for batch in batches for line in batch.lines["line"].to_pylist()]
+    return lines, file.problems, file.bookmark()
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_document_over_several_lines_is_one_line_where_it_may_be(path, mark):
+    path.write_bytes(mark + json.dumps({"n": [1, 2], "text": "a\nb"}, indent=2).encode())
+
+    [line], problems, bookmark = read_document(path)
+
+    assert (json.loads(line), problems) == ({"n": [1, 2], "text": "a\nb"}, [])
+    assert look_at(path, bookmark) is None
+
+
+def test_a_document_that_is_not_whole_says_so_and_is_read_once_it_is(path):
+    whole = json.dumps({"n": [1, 2]}, indent=2).encode()
+    path.write_bytes(whole[:-3])
+    lines, problems, bookmark = read_document(path)
+    assert (lines, problems) == ([], [(None, "the file is one JSON document that is not whole")])
+    assert look_at(path, bookmark) is None
+
+    replace(path, whole)
+
+    assert [json.loads(line) for line in read_document(path, bookmark)[0]] == [{"n": [1, 2]}]
+
+
+@pytest.mark.parametrize("first", [b'{"n":1}', b'{"n":[', b'{"n":', b""])
+def test_lines_stay_lines_even_where_the_first_is_cut_off(path, first):
+    path.write_bytes(first + b'\n{"n":2}\n')
+
+    assert [line.strip() for line in read_document(path)[0]] == [first.decode(), '{"n":2}']

@@ -1,6 +1,7 @@
 """The raw tables of the source claude_code."""
 
 from dlt_pipelines.landing import RawTable
+from dlt_pipelines.line_source import files_table
 
 MESSAGES = RawTable(
     "claude_code_messages",
@@ -92,17 +93,6 @@ RECORD_TYPES = RawTable(
     {"load_id": "text", "record_type": "text", "is_known": "bool", "record_count": "bigint"},
 )
 
-FILES = RawTable(
-    "claude_code_files",
-    {
-        "load_id": "text",
-        "file_id": "text",
-        "size_bytes": "bigint",
-        "modified_ns": "bigint",
-        "consumed_bytes": "bigint",
-        "consumed_lines": "bigint",
-        "prefix_hash": "text",
-    },
-)
+FILES = files_table("claude_code")
 
 ALL = (MESSAGES, PASSES, TOOL_USES, TOOL_RESULTS, RECORD_TYPES, FILES)

@@ -1,25 +1,17 @@
 """Transcript lines to typed rows, in DuckDB: content is seen here for the last time."""
 
-import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
 
-from dlt_pipelines.duckdb_warehouse import explain_duckdb
-from dlt_pipelines.errors import MindweaveError
-from dlt_pipelines.jsonl_files import JsonlFile, LineBatch
-from dlt_pipelines.landing import QUARANTINE, LandingTable, run_statement
+from dlt_pipelines.jsonl_files import LINES_SCHEMA, JsonlFile, LineBatch
+from dlt_pipelines.landing import QUARANTINE
+from dlt_pipelines.line_source import Landing, LineReader
 from dlt_pipelines.plugin import LoadContext, RowCounts
 from dlt_pipelines.privacy import fingerprint_sql
 from dlt_pipelines.sources.claude_code import tables
 
-if TYPE_CHECKING:
-    from dlt.extract import DltResource
+LINES_PER_FILE = 150_000
 
 # Counts are JSON and not text, so that a text like "5 7" keeps its quotes and is no number.
 TOKENS = """
@@ -292,7 +284,7 @@ BROKEN_LINES = f"""
 insert into quarantine by name
 select
     $load_id as load_id,
-    'claude_code' as source,
+    $source as source,
     files.location,
     records.line_number,
     records.problem as reason,
@@ -302,21 +294,6 @@ select
 from records
 inner join files on records.file_index = files.file_index
 where records.problem is not null
-"""
-
-UNDECODABLE_LINES = f"""
-insert into quarantine by name
-select
-    $load_id as load_id,
-    'claude_code' as source,
-    files.location,
-    undecodable.line_number,
-    'the line is not UTF-8' as reason,
-    {fingerprint_sql("line", "hex(undecodable.line)")} as row_fingerprint,
-    octet_length(undecodable.line) - 1 as row_bytes,
-    cast(now() as timestamp) as quarantined_at
-from undecodable
-inner join files on undecodable.file_index = files.file_index
 """
 
 QUANTITY_COLUMNS = ",\n    ".join(
@@ -474,73 +451,31 @@ from record_type_counts
 group by all
 """
 
-BOOKMARKS = """
-select
-    $load_id as load_id,
-    unnest(
-        from_json(
-            $bookmarks,
-            '[{"file_id": "VARCHAR", "size_bytes": "BIGINT", "modified_ns": "BIGINT",
-               "consumed_bytes": "BIGINT", "consumed_lines": "BIGINT", "prefix_hash": "VARCHAR"}]'
-        ),
-        recursive := true
-    )
-"""
-
-PROBLEMS = """
-select
-    $load_id as load_id,
-    'claude_code' as source,
-    files.location,
-    problems.line_number,
-    problems.reason,
-    null as row_fingerprint,
-    null as row_bytes,
-    cast(now() as timestamp) as quarantined_at
-from (
-    select unnest(
-        from_json(
-            $problems, '[{"file_index": "INTEGER", "line_number": "BIGINT", "reason": "VARCHAR"}]'
-        ),
-        recursive := true
-    )
-) as problems
-inner join files on problems.file_index = files.file_index
-"""
-
-
 LINES_PER_SLICE = 8192
-LINES_SCHEMA = pa.schema(
-    {"file_index": pa.int32(), "line_number": pa.int64(), "line": pa.large_string()}
-)
 
 
-class TranscriptLines:
+class TranscriptLines(LineReader):
     """Turns lines into files of the raw tables, part by part."""
 
     def __init__(self, context: LoadContext, files: pa.Table, keep_project_name: bool) -> None:
         """Take ``files``: file_index, file_id, location, user_id, team_id."""
-        self._parameters = {
-            "load_id": context.load_id,
+        parameters = {
             "record": RECORD,
             "wrapper": WRAPPER,
             "keep_project_name": keep_project_name,
-            **context.key.sql_parameters(),
         }
-        self._landing = {
-            table.name: LandingTable(table, context.landing, context.bulk_format)
-            for table in (*tables.ALL, QUARANTINE)
-        }
-        self._connection = duckdb.connect(config={"autoinstall_known_extensions": False})
-        # content must not spill to the disk, and a time without a zone is UTC
-        self._connection.execute("set temp_directory = ''; set timezone = 'UTC'")
-        self._connection.execute("set preserve_insertion_order = false")
-        self._connection.register("described_files", files)
-        self._connection.execute("create table files as select * from described_files")
-        self._connection.execute(QUARANTINE.create_sql())
-        self._connection.execute(
+        self.landing = Landing(context, "claude_code", tables.ALL, files, parameters)
+        self.landing.run(
             "create table record_type_counts (record_type varchar, record_count bigint)"
         )
+
+    def part(self, first: LineBatch, more: Iterator[LineBatch]) -> Iterator[LineBatch]:
+        """Yield batches until there are enough lines for a file."""
+        yield first
+        lines = first.lines.num_rows
+        while lines < LINES_PER_FILE and (batch := next(more, None)):
+            yield batch
+            lines += batch.lines.num_rows
 
     def add(self, batches: Iterator[LineBatch]) -> RowCounts:
         """Write one part, which must fit in memory once it is typed; return what it held.
@@ -549,6 +484,7 @@ class TranscriptLines:
         """
         undecodable: list[pa.Table] = []
         counts = RowCounts()
+        landing = self.landing
 
         def slices() -> Iterator[pa.RecordBatch]:
             for batch in batches:
@@ -557,61 +493,24 @@ class TranscriptLines:
                 # small enough for DuckDB's threads to share a batch
                 yield from batch.lines.to_batches(max_chunksize=LINES_PER_SLICE)
 
-        with _unquoted():
+        with landing.unquoted("transcripts"):
             lines = pa.RecordBatchReader.from_batches(LINES_SCHEMA, slices())
-            self._connection.register("lines", lines)
-            self._run(RECORDS)
-            counts.rows_quarantined += self._run(BROKEN_LINES)
-            self._connection.register("undecodable", pa.concat_tables(undecodable))
-            undecodable_lines = self._run(UNDECODABLE_LINES)
+            landing.connection.register("lines", lines)
+            landing.run(RECORDS)
+            counts.rows_quarantined += landing.run(BROKEN_LINES)
+            undecodable_lines = landing.quarantine_undecodable(undecodable)
             counts.rows_quarantined += undecodable_lines
-            counts.rows_read = self._run("select count(*) from records") + undecodable_lines
-            counts.rows_loaded = self._run("select count(*) from records where is_loaded")
-            self._run(RECORD_TYPES)
+            counts.rows_read = landing.run("select count(*) from records") + undecodable_lines
+            counts.rows_loaded = landing.run("select count(*) from records where is_loaded")
+            landing.run(RECORD_TYPES)
             for name, query in LANDED.items():
-                self._landing[name].write(self._connection, query, self._parameters)
-            self._run("drop table records")
-            self._run("truncate quarantine")
+                landing.write(name, query)
+            landing.run("drop table records")
+            landing.run("truncate quarantine")
         counts.rows_ignored = counts.rows_read - counts.rows_loaded - counts.rows_quarantined
         return counts
 
     def finish(self, files: Sequence[JsonlFile]) -> RowCounts:
         """Write the rest, and what is known once every line is read: bookmarks, record types."""
-        touched = [file for file in files if file.consumed_lines or file.problems]
-        bookmarks = [asdict(file.bookmark()) | {"file_id": file.file_id} for file in touched]
-        problems = [
-            {"file_index": index, "line_number": line_number, "reason": reason}
-            for index, file in enumerate(files)
-            for line_number, reason in file.problems
-        ]
-        self._parameters |= {"bookmarks": json.dumps(bookmarks), "problems": json.dumps(problems)}
-        for table, query in (
-            (QUARANTINE, PROBLEMS),
-            (tables.FILES, BOOKMARKS),
-            (tables.RECORD_TYPES, RECORD_TYPE_TOTALS),
-        ):
-            self._landing[table.name].write(self._connection, query, self._parameters)
-        self._connection.close()
-        return RowCounts(
-            rows_read=len(problems), rows_quarantined=len(problems), files_read=len(touched)
-        )
-
-    def resources(self) -> "list[DltResource]":
-        """Return the dlt resources that hand over what was written."""
-        return [table.resource() for table in self._landing.values()]
-
-    def _run(self, statement: str) -> int:
-        return run_statement(self._connection, statement, self._parameters)
-
-
-@contextmanager
-def _unquoted() -> Iterator[None]:
-    try:
-        yield
-    except duckdb.IOException as error:
-        raise explain_duckdb(error, Path("the landing folder")) from None
-    except duckdb.Error as error:
-        raise MindweaveError(
-            f"source claude_code: reading transcripts failed ({type(error).__name__}); "
-            "nothing of this run was loaded"
-        ) from None
+        self.landing.write(tables.RECORD_TYPES.name, RECORD_TYPE_TOTALS)
+        return self.landing.finish(files)
