@@ -95,6 +95,10 @@ class ObservedRows:
         self._waiting: dict[str, list[Mapping[str, Any]]] = {name: [] for name in self._landing}
         self._refused_before: set[tuple[str, str]] | None = None
 
+    def landing(self, table: RawTable) -> LandingTable:
+        """Return where rows of a table go that are columns already; who writes them counts them."""
+        return self._landing[table.name]
+
     def add(self, table: RawTable, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write rows: dicts by column name; what a row leaves out is null, `load_id` is ours."""
         waiting = self._waiting[table.name]
