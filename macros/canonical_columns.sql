@@ -3,11 +3,11 @@
   `stg_<source>__tool_calls` have these columns, and a source joins the models by its name below.
 -#}
 {% macro call_sources() -%}
-    {{- return(['claude_code', 'mindweave']) -}}
+    {{- return(['claude_code', 'claude_code_otel', 'mindweave', 'otel_genai']) -}}
 {%- endmacro %}
 
 {% macro tool_call_sources() -%}
-    {{- return(['mindweave']) -}}
+    {{- return(['claude_code_otel', 'mindweave', 'otel_genai']) -}}
 {%- endmacro %}
 
 {% macro call_columns() -%}
