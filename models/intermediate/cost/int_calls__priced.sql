@@ -17,6 +17,15 @@
     'pass_tokens', 'unpriced_passes', 'pass_list_cost_usd', 'pass_total_cost_usd',
     'pass_upper_bound_cost_usd'
 ] %}
+{# one by one, as ClickHouse loses the names of `calls.*` in several joins #}
+{% set of_calls = [
+    'call_id', 'identity', 'source', 'source_count', 'observation_count', 'session_id', 'org_id',
+    'api_key_id', 'project', 'user_id', 'workspace_id', 'vendor', 'requested_model',
+    'input_tokens', 'cache_write_5m_tokens', 'cache_write_1h_tokens', 'cache_read_tokens',
+    'output_tokens', 'cache_write_assumed_tokens', 'web_search_requests', 'service_tier', 'speed',
+    'inference_geo', 'region', 'status', 'latency_ms', 'is_sidechain', 'reported_cost_usd',
+    'reported_cost_basis', 'first_load_id', 'merged_into_call_id', 'called_at'
+] %}
 with
 
 calls as (
@@ -86,7 +95,9 @@ passes as (
 
 named as (
     select
-        calls.*,
+        {% for column in of_calls %}
+        calls.{{ column }} as {{ column }},
+        {% endfor %}
         coalesce(aliases.model_id, calls.requested_model) as model_id,
         nullif(aliases.price_region, '') as price_region,
         {{ local_date('calls.called_at') }} as usage_date,
