@@ -32,7 +32,7 @@
 {%- endmacro %}
 
 {% macro identity_sources() -%}
-    {{- return([]) -}}
+    {{- return(['anthropic_admin']) -}}
 {%- endmacro %}
 
 {% macro identity_columns() -%}
