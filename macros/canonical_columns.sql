@@ -32,7 +32,7 @@
 {%- endmacro %}
 
 {% macro identity_sources() -%}
-    {{- return(['litellm']) -}}
+    {{- return(['anthropic_admin', 'litellm']) -}}
 {%- endmacro %}
 
 {% macro identity_columns() -%}
