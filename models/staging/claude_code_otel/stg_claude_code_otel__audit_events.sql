@@ -23,7 +23,7 @@ renamed as (
         cast(null as {{ dbt.type_string() }}) as workspace_id,
         'user' as actor_kind,
         user_id as actor_id,
-        'claude_code.' || event_name as action,
+        'claude_code.' || event_name as action,  -- noqa: RF04
         case
             when event_name = 'tool_decision' then 'tool'
             when event_name = 'mcp_server_connection' then 'mcp_server'

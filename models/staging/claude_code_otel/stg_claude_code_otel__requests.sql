@@ -13,7 +13,8 @@ renamed as (
     select
         -- ids
         load_id,
-        file_id || '/' || cast(line_number as {{ dbt.type_string() }}) || '/' || record_path as observation_id,
+        file_id || '/' || cast(line_number as {{ dbt.type_string() }}) || '/' || record_path
+            as observation_id,
         coalesce(
             request_id,
             case

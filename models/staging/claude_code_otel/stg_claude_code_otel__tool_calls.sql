@@ -10,7 +10,8 @@ source as (
 
 renamed as (
     select
-        file_id || '/' || cast(line_number as {{ dbt.type_string() }}) || '/' || record_path as observation_id,
+        file_id || '/' || cast(line_number as {{ dbt.type_string() }}) || '/' || record_path
+            as observation_id,
         'claude_code_otel' as source,
         load_id,
         'anthropic' as vendor,

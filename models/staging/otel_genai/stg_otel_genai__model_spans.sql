@@ -25,7 +25,8 @@ renamed as (
     select
         -- ids; Claude Code's convention is seen elsewhere too: a request's id for the answer's
         load_id,
-        file_id || '/' || cast(line_number as {{ dbt.type_string() }}) || '/' || record_path as observation_id,
+        file_id || '/' || cast(line_number as {{ dbt.type_string() }}) || '/' || record_path
+            as observation_id,
         'span/' || trace_id || '/' || span_id as record_uuid,
         case when substr(response_id, 1, 4) != 'req_' then response_id end as message_id,
         coalesce(request_id, case when substr(response_id, 1, 4) = 'req_' then response_id end)

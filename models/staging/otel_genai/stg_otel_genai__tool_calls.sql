@@ -59,7 +59,8 @@ with_client as (
         distinct_spans.trace_id as trace_id,
         distinct_spans.tool_name as tool_name,
         distinct_spans.role_rank as role_rank,
-        coalesce(clients.span_id, client_requests.span_id, distinct_spans.span_id) as client_span_id,
+        coalesce(clients.span_id, client_requests.span_id, distinct_spans.span_id)
+            as client_span_id,
         case
             when clients.span_id is not null then clients.parent_span_id
             when client_requests.span_id is not null then client_requests.parent_span_id
@@ -116,6 +117,19 @@ keyed as (
 ranked as (
     select
         *,
+        {% for column in [
+            'vendor', 'session_id', 'team_id', 'project', 'user_id', 'mcp_name', 'tool_name',
+            'input_fingerprint'
+        ] %}
+        row_number() over (
+            partition by call_key
+            order by
+                case when {{ column }} is null then 1 else 0 end,
+                role_rank,
+                started_at,
+                observation_id
+        ) as {{ column }}_rank,
+        {% endfor %}
         row_number() over (
             partition by call_key
             order by role_rank, started_at, observation_id
@@ -124,17 +138,6 @@ ranked as (
             partition by call_key
             order by loaded_at desc, load_id desc
         ) as load_rank
-        {% for column in [
-            'vendor', 'session_id', 'team_id', 'project', 'user_id', 'mcp_name', 'tool_name',
-            'input_fingerprint'
-        ] %}
-        , row_number() over (
-            partition by call_key
-            order by
-                case when {{ column }} is null then 1 else 0 end, role_rank, started_at,
-                observation_id
-        ) as {{ column }}_rank
-        {% endfor %}
     from keyed
 ),
 

@@ -8,7 +8,8 @@ renamed as (
     select
         -- ids
         load_id,
-        file_id || '/' || cast(line_number as {{ dbt.type_string() }}) || '/' || record_path as observation_id,
+        file_id || '/' || cast(line_number as {{ dbt.type_string() }}) || '/' || record_path
+            as observation_id,
         'span/' || trace_id || '/' || span_id as record_uuid,
         trace_id,
         span_id,
