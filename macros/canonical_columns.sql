@@ -32,7 +32,7 @@
 {%- endmacro %}
 
 {% macro identity_sources() -%}
-    {{- return([]) -}}
+    {{- return(['openai_admin']) -}}
 {%- endmacro %}
 
 {% macro identity_columns() -%}
