@@ -32,7 +32,7 @@
 {%- endmacro %}
 
 {% macro identity_sources() -%}
-    {{- return(['anthropic_admin', 'litellm']) -}}
+    {{- return(['anthropic_admin', 'litellm', 'openai_admin']) -}}
 {%- endmacro %}
 
 {% macro identity_columns() -%}

@@ -296,7 +296,7 @@ class TestCosts:
             ("gpt-5-mini, hologram_tokens", Decimal("1e-7"), "0.0000001", "USD", 1, "tokens"),
             # 15 decimals are kept as a number, all of them as text
             *[
-                ("web search tool calls | gpt-5", Decimal("0.130804383403075"))
+                ("web search tool calls", Decimal("0.130804383403075"))
                 + ("0.13080438340307526", "USD", 7, None)
             ],
         ]
