@@ -3,11 +3,11 @@
   `stg_<source>__tool_calls` have these columns, and a source joins the models by its name below.
 -#}
 {% macro call_sources() -%}
-    {{- return(['claude_code', 'mindweave']) -}}
+    {{- return(['claude_code', 'litellm', 'mindweave']) -}}
 {%- endmacro %}
 
 {% macro tool_call_sources() -%}
-    {{- return(['mindweave']) -}}
+    {{- return(['litellm', 'mindweave']) -}}
 {%- endmacro %}
 
 {% macro call_columns() -%}
@@ -32,7 +32,7 @@
 {%- endmacro %}
 
 {% macro identity_sources() -%}
-    {{- return([]) -}}
+    {{- return(['litellm']) -}}
 {%- endmacro %}
 
 {% macro identity_columns() -%}
