@@ -131,15 +131,15 @@ def _record(row: Mapping[str, Any]) -> dict[str, str | None]:
 def _text(value: Any, is_json: bool) -> str | None:
     if value is None:
         return None
-    return value if isinstance(value, str) and not is_json else _json(value)
+    return value if isinstance(value, str) and not is_json else json_text(value)
 
 
-def _json(value: Any) -> str:
+def json_text(value: Any) -> str:
     """Write JSON as it came: an amount keeps every digit."""
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_json(k)}: {_json(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{json_text(k)}: {json_text(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(_json(item) for item in value) + "]"
+        return "[" + ", ".join(json_text(item) for item in value) + "]"
     return json.dumps(value, ensure_ascii=False)
