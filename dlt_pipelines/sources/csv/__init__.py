@@ -216,7 +216,7 @@ def _header(files: MappedFiles, file: FoundFile) -> list[str]:
     except csv.Error:
         raise UnreadableFileError("the header cannot be read") from None
     names = [name.strip() for name in header]
-    for ours, mapping in files.mappings().items():
+    for ours, mapping in files.columns.items():
         if mapping.column is not None and mapping.column not in names:
             raise MindweaveError(
                 f"source csv: {Path(file.path).name} has no column {mapping.column!r}, which "

@@ -4,7 +4,7 @@ import hashlib
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -78,6 +78,11 @@ class ColumnMapping(BaseModel):
     )
     default: str | None = Field(None, description="What an empty cell says.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _a_name_is_a_column(cls, value: Any) -> Any:
+        return {"column": value} if isinstance(value, str) else value
+
     @model_validator(mode="after")
     def _one_origin(self) -> "ColumnMapping":
         if (self.column is None) == (self.constant is None):
@@ -99,8 +104,8 @@ class MappedFiles(BaseModel):
         pattern="^[a-z][a-z0-9_]{0,30}$",
         description="The source that the rows are said to be of.",
     )
-    columns: dict[str, str | ColumnMapping] = Field(
-        description="Our column to the file's column, or to a mapping with more to it."
+    columns: dict[str, ColumnMapping] = Field(
+        description="Our column to the file's column, as its name or as a mapping with more to it."
     )
     delimiter: str = Field(",", min_length=1, max_length=1, description="Between fields.")
     decimal: Literal[".", ","] = Field(".", description="The decimal point of amounts.")
@@ -134,13 +139,6 @@ class MappedFiles(BaseModel):
             if name not in self.columns:
                 raise ValueError(f"columns.{name} is needed for {self.kind}")
         return self
-
-    def mappings(self) -> dict[str, ColumnMapping]:
-        """Return the mapping of each mapped column."""
-        return {
-            name: mapping if isinstance(mapping, ColumnMapping) else ColumnMapping(column=mapping)
-            for name, mapping in self.columns.items()
-        }
 
     def fingerprint(self) -> str:
         """Return what changes when the same file would give other rows."""

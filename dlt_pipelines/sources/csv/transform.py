@@ -133,7 +133,7 @@ def _read(
         raise UnreadableFileError(
             f"the file cannot be read with this delimiter and encoding ({type(error).__name__})"
         ) from None
-    columns = {mapping.column for mapping in files.mappings().values() if mapping.column}
+    columns = {mapping.column for mapping in files.columns.values() if mapping.column}
     names = "".join(f", {identifier(name)} varchar" for name in sorted(columns))
     connection.execute(f"create table file_rows (line_number bigint{names})")
     return 0
@@ -142,7 +142,7 @@ def _read(
 def _read_csv(
     connection: duckdb.DuckDBPyConnection, files: MappedFiles, file: "FoundFile", header: list[str]
 ) -> int:
-    mapped = sorted({m.column for m in files.mappings().values() if m.column is not None})
+    mapped = sorted({m.column for m in files.columns.values() if m.column is not None})
     # a name that comes twice, or is empty, can be mapped no more than once
     names = [
         name if name and header.index(name) == place else f"column {place}"
@@ -209,7 +209,7 @@ def _read_csv(
 def _read_json_lines(
     connection: duckdb.DuckDBPyConnection, files: MappedFiles, file: "FoundFile"
 ) -> int:
-    mapped = {m.column: ours for ours, m in files.mappings().items() if m.column is not None}
+    mapped = {m.column: ours for ours, m in files.columns.items() if m.column is not None}
     connection.execute(
         f"""
         create table objects as
@@ -239,7 +239,7 @@ def _read_json_lines(
         row = connection.execute(
             f"select count(*), count({identifier(column)}) from file_rows"
         ).fetchone()
-        if row and row[0] and not row[1] and files.mappings()[ours].default is None:
+        if row and row[0] and not row[1] and files.columns[ours].default is None:
             raise MindweaveError(
                 f"source csv: no line of {Path(file.path).name} has {column!r}, which "
                 f"columns.{ours} names; check the mapping"
@@ -250,7 +250,7 @@ def _read_json_lines(
 
 def _typed(files: MappedFiles) -> str:
     """Return the statement that makes `typed`: each mapped column as a text and as a value."""
-    mappings, columns = files.mappings(), files.table.columns
+    mappings, columns = files.columns, files.table.columns
     texts = "".join(f", {source_text(m)} as text_{name}" for name, m in mappings.items())
     values = "".join(
         f", {value_sql(name, columns[name], mapping, files)} as {name}"
@@ -265,7 +265,7 @@ def _typed(files: MappedFiles) -> str:
 
 def _judged(files: MappedFiles) -> str:
     """Return the statement that makes `judged`: with the first problem of a row, if any."""
-    mappings, columns = files.mappings(), files.table.columns
+    mappings, columns = files.columns, files.table.columns
     problems = [
         f"when text_{name} is not null and {name} is null then '{name}: {PROBLEMS[columns[name]]}'"
         for name in mappings
@@ -300,7 +300,7 @@ def _judged(files: MappedFiles) -> str:
 
 def _value(name: str, files: MappedFiles) -> str:
     """Return the SQL of one of our columns, mapped or not."""
-    mappings, kind = files.mappings(), files.table.columns[name]
+    mappings, kind = files.columns, files.table.columns[name]
     is_mapped = name in mappings
     value = name if is_mapped else f"cast(null as {type_name(kind)})"
     if name == "team_id":

@@ -63,7 +63,7 @@ class LitellmConfig(BaseModel):
         60, ge=0, description="The API is not asked for the newest rows, which are being written."
     )
     rows_per_package: int = Field(
-        5_000_000, ge=1000, description="A longer history is loaded in parts of so many rows."
+        5_000_000, ge=1, description="A longer history is loaded in parts of so many rows."
     )
 
     @model_validator(mode="after")

@@ -32,6 +32,8 @@ METADATA = {
     "used_client_oauth_token": "used_client_oauth_token",
     "tool_call": "mcp_tool_call_metadata",
 }
+# a count in quotes keeps them, and is no number
+JSON_FIELDS = {*COUNTS, "usage", "additional_usage", "cost_breakdown", "tool_call", "batch_models"}
 
 
 class SpendLogApi:
@@ -49,6 +51,7 @@ class SpendLogApi:
         A window with too many rows is halved, so that few rows can shift while it is paged through.
         """
         waiting = [(start, end)]
+        before: set[Any] = set()
         while waiting:
             window_start, window_end = waiting.pop()
             rows = self._rows(window_start, window_end)
@@ -56,8 +59,12 @@ class SpendLogApi:
                 middle = window_start + (window_end - window_start) / 2
                 middle = middle.replace(microsecond=0)
                 waiting += [(middle, window_end), (window_start, middle)]
-            elif rows:
-                yield self._batch(rows)
+                continue
+            # a row of the second at which two windows meet is in both
+            news = [row for row in rows if row.get("request_id") not in before]
+            before = {row["request_id"] for row in rows if row.get("request_id")}
+            if news:
+                yield self._batch(news)
 
     def _rows(self, start: datetime, end: datetime) -> list[Mapping[str, Any]] | None:
         """Return the rows of a window; None where it has too many."""
@@ -118,23 +125,21 @@ def _record(row: Mapping[str, Any]) -> dict[str, str | None]:
     if row.get("call_type") != "call_mcp_tool":
         values["tool_call"] = None
     values["written_time"] = row.get("updated_at") or row.get("created_at")
-    return {name: _text(value, is_count=name in COUNTS) for name, value in values.items()}
+    return {name: _text(value, name in JSON_FIELDS) for name, value in values.items()}
 
 
-def _text(value: Any, is_count: bool) -> str | None:
+def _text(value: Any, is_json: bool) -> str | None:
     if value is None:
         return None
-    if isinstance(value, str) and not is_count:  # a count in quotes keeps them and is no number
-        return value
-    return _json(value)
+    return value if isinstance(value, str) and not is_json else json_text(value)
 
 
-def _json(value: Any) -> str:
+def json_text(value: Any) -> str:
     """Write JSON as it came: an amount keeps every digit."""
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_json(k)}: {_json(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{json_text(k)}: {json_text(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(_json(item) for item in value) + "]"
+        return "[" + ", ".join(json_text(item) for item in value) + "]"
     return json.dumps(value, ensure_ascii=False)

@@ -85,6 +85,17 @@ KNOWN_COLUMNS = {
     "created_at",
     "updated_at",
 }
+# of COPY's text format; a backslash waits as a character that is in no text of PostgreSQL
+ESCAPES = (
+    ("\\\\", "\0"),
+    ("\\t", "\t"),
+    ("\\n", "\n"),
+    ("\\r", "\r"),
+    ("\\b", "\b"),
+    ("\\f", "\f"),
+    ("\\v", "\v"),
+    ("\0", "\\"),
+)
 
 
 class GatewayDatabase:
@@ -277,11 +288,15 @@ def _parsed(block: bytes) -> list[pa.RecordBatch]:
             column_types=RECORDS_SCHEMA, null_values=["\\N"], strings_can_be_null=True
         ),
     )
-    if b"\\\\" in block:
-        # tabs and line breaks stay escaped: in no field do they make sense
-        plain = [pc.replace_substring(column, "\\\\", "\\") for column in table.columns]
-        table = pa.table(plain, schema=RECORDS_SCHEMA)
+    if block.count(b"\\") > block.count(b"\\N") or b"\\\\" in block:
+        table = pa.table([_unescaped(column) for column in table.columns], schema=RECORDS_SCHEMA)
     return table.to_batches()  # type: ignore[no-any-return]
+
+
+def _unescaped(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    for escaped, plain in ESCAPES:
+        column = pc.replace_substring(column, escaped, plain)
+    return column
 
 
 def _field(name: str, columns: Sequence[str]) -> sql.Composable:

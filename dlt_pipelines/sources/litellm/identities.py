@@ -1,6 +1,5 @@
 """Keys, users, teams and the audit log of the gateway's database."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from dlt_pipelines.plugin import LoadContext
 from dlt_pipelines.privacy import CustomerKey
 from dlt_pipelines.rest import exact_json
 from dlt_pipelines.sources.litellm import tables
+from dlt_pipelines.sources.litellm.client import json_text
 from dlt_pipelines.sources.litellm.database import GatewayDatabase
 
 # what an audited change may tell: limits and memberships, nothing that people wrote or are called
@@ -234,4 +234,4 @@ def _audited(value: Any) -> str | None:
     if not isinstance(value, dict):
         return None
     kept = {name: value[name] for name in AUDITED_FIELDS if value.get(name) is not None}
-    return json.dumps(kept, default=str, sort_keys=True) if kept else None
+    return json_text(kept) if kept else None

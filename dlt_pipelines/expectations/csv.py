@@ -1,0 +1,84 @@
+"""What is expected of mapped files once they are rows.
+
+critical  a figure may be wrong
+warning   something the models do not know, or know less surely: look at it
+info      worth knowing, often right
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from great_expectations import expectations as gxe
+from great_expectations.expectations.expectation import Expectation
+from great_expectations.expectations.metadata_types import FailureSeverity
+
+from dlt_pipelines.expectations.claude_code import (
+    MOST_TOKENS,
+    OLDEST,
+    ExpectEveryRowToBeAccountedFor,
+    ExpectFewRowsInQuarantine,
+)
+
+TOKEN_COLUMNS = (
+    "input_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "cache_read_tokens",
+    "output_tokens",
+)
+
+
+class ExpectAnAmountOfABill(gxe.UnexpectedRowsExpectation):
+    """Find lines of a bill that say neither what is to be paid nor what it is at list price."""
+
+    unexpected_rows_query: str = """
+        select load_id from {batch}
+        where not is_empty and net_cost_usd is null and list_cost_usd is null
+    """
+
+
+def suites() -> Mapping[str, Sequence[Expectation]]:
+    """Return the expectations by raw table."""
+    warning, info = FailureSeverity.WARNING, FailureSeverity.INFO
+    latest = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1)
+
+    def within_time(column: str) -> Expectation:
+        return gxe.ExpectColumnValuesToBeBetween(column=column, min_value=OLDEST, max_value=latest)
+
+    def not_null(column: str, severity: FailureSeverity = FailureSeverity.CRITICAL) -> Expectation:
+        return gxe.ExpectColumnValuesToNotBeNull(column=column, severity=severity)
+
+    return {
+        "call_events": [
+            not_null("observation_id"),
+            not_null("vendor"),
+            not_null("requested_model"),
+            within_time("observed_at"),
+            # without one a row is known by its place in the file alone
+            not_null("message_id", info),
+            *(
+                gxe.ExpectColumnValuesToBeBetween(column=column, min_value=0, max_value=MOST_TOKENS)
+                for column in TOKEN_COLUMNS
+            ),
+        ],
+        "tool_call_events": [
+            not_null("observation_id"),
+            not_null("tool_name", warning),
+            within_time("observed_at"),
+        ],
+        "usage_bucket_events": [not_null("bucket_key"), within_time("bucket_start_at")],
+        "cost_events": [
+            not_null("bucket_key"),
+            within_time("bucket_start_at"),
+            ExpectAnAmountOfABill(),
+            gxe.ExpectColumnValuesToBeInSet(
+                column="currency", value_set=["USD"], severity=FailureSeverity.CRITICAL
+            ),
+        ],
+        "csv_files": [
+            gxe.ExpectColumnValuesToBeInSet(
+                column="is_readable", value_set=[True], severity=warning
+            )
+        ],
+        "loads": [ExpectEveryRowToBeAccountedFor(), ExpectFewRowsInQuarantine(severity=warning)],
+    }
