@@ -38,7 +38,7 @@ CALLS = [
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory) -> Path:
+def installed(tmp_path_factory):
     """A folder that the package is installed into, beside ours."""
     folder = tmp_path_factory.mktemp("acme")
     source = shutil.copytree(PACKAGE, folder / "source")
