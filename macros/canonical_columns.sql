@@ -10,6 +10,14 @@
     {{- return(['claude_code_otel', 'litellm', 'mindweave', 'otel_genai']) -}}
 {%- endmacro %}
 
+{#-
+  Sources that correct a record by telling it again: of the rows with one observation_id only that of
+  the newest load counts. In files that only grow, another line at the same place is another record.
+-#}
+{% macro sources_that_correct() -%}
+    {{- return(['litellm', 'mindweave']) -}}
+{%- endmacro %}
+
 {% macro call_columns() -%}
     {{- return([
         'observation_id', 'source', 'load_id', 'vendor', 'message_id', 'request_id',

@@ -182,6 +182,13 @@ class GatewayDatabase:
         self, columns: Sequence[str], start: datetime | None, end: datetime | None
     ) -> Iterator[pa.RecordBatch]:
         """Yield the spend logs written in [start, end] as batches of RECORDS_SCHEMA."""
+        for block in self.blocks(columns, start, end):
+            yield from _parsed(block)
+
+    def blocks(
+        self, columns: Sequence[str], start: datetime | None, end: datetime | None
+    ) -> Iterator[bytes]:
+        """Yield them as COPY writes them: whole lines, many at a time."""
         written = _written(columns)
         fields = [_field(name, columns) for name in RECORDS_SCHEMA.names[:-1]] + [written]
         conditions = [
@@ -194,8 +201,7 @@ class GatewayDatabase:
             self._table(SPEND_LOGS),
             sql.SQL("where ") + sql.SQL(" and ").join(conditions) if conditions else sql.SQL(""),
         )
-        for block in self._copied(query):
-            yield from _parsed(block)
+        return self._copied(query)
 
     def small_table(self, table: str) -> Iterator[dict[str, Any]]:
         """Yield the rows of a small table, whatever columns the version has."""

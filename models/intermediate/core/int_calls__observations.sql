@@ -1,7 +1,8 @@
 {#
   Every sight of a model call, with the call that it is of. Some sources know the request of a call
   and not its message, others the message alone: where any source knows both, a request leads to its
-  message. `unlinked_call_id` is what the sight would be of if nobody did.
+  message. `unlinked_call_id` is what the sight would be of if nobody did. Of a record that its source
+  corrected only the newest counts.
 #}
 with
 
@@ -9,7 +10,7 @@ loads as (
     select * from {{ ref('int_loads__numbered') }}
 ),
 
-reported as (
+loaded as (
     select
         reported.*,
         case when reported.message_id is null then reported.request_id end as open_request_id,
@@ -18,6 +19,29 @@ reported as (
     from {{ ref('int_calls__reported') }} as reported
     inner join loads
         on reported.load_id = loads.load_id
+),
+
+-- ranked apart, as to rank every line of every transcript would take longer than all the rest
+corrected as (
+    select
+        *,
+        row_number() over (
+            partition by source, observation_id
+            order by loaded_at desc, load_id desc
+        ) as recency
+    from loaded
+    where is_corrected_in_place
+),
+
+reported as (
+    select
+        *,
+        1 as recency
+    from loaded
+    where not coalesce(is_corrected_in_place, false)
+    union all
+    select * from corrected
+    where recency = 1
 ),
 
 open_requests as (

@@ -22,7 +22,7 @@ loads as (
     select * from {{ ref('int_loads__numbered') }}
 ),
 
-reported as (
+all_reported as (
     select
         coalesce(
             coalesce(
@@ -47,10 +47,20 @@ reported as (
         reported.reported_cost_usd,
         reported.observed_at,
         coalesce(reported.answered_at, reported.observed_at) as answered_at,
-        loads.processed_at
+        loads.processed_at,
+        coalesce(reported.is_corrected_in_place, false) as is_corrected_in_place,
+        row_number() over (
+            partition by reported.source, reported.observation_id
+            order by loads.loaded_at desc, reported.load_id desc
+        ) as recency
     from {{ ref('int_tool_calls__reported') }} as reported
     inner join loads
         on reported.load_id = loads.load_id
+),
+
+reported as (
+    select * from all_reported
+    where recency = 1 or not is_corrected_in_place
 ),
 
 tool_uses as (

@@ -4,7 +4,8 @@
 #}
 {% for source in tool_call_sources() %}
 select
-    {{ tool_call_columns() | join(',\n    ') }}
+    {{ tool_call_columns() | join(',\n    ') }},
+    {{ 'true' if source in sources_that_correct() else 'false' }} as is_corrected_in_place
 from {{ ref('stg_' ~ source ~ '__tool_calls') }}
 {% if not loop.last %}union all{% endif %}
 {% endfor %}
