@@ -27,7 +27,7 @@ final as (
         cast(null as {{ dbt.type_string() }}) as inference_geo,
         cast(null as {{ dbt.type_string() }}) as region,
         status,
-        cast(false as boolean) as is_sidechain,
+        cast(null as {{ dbt.type_boolean() }}) as is_sidechain,
         input_tokens,
         cache_write_5m_tokens,
         cast(0 as {{ dbt.type_bigint() }}) as cache_write_1h_tokens,

@@ -33,7 +33,7 @@ calls as (
         inference_geo,
         region,
         status,
-        false as is_sidechain,
+        cast(null as {{ dbt.type_boolean() }}) as is_sidechain,
         input_tokens,
         cache_write_5m_tokens,
         cache_write_1h_tokens,

@@ -27,7 +27,7 @@ renamed as (
         inference_geo,
         region,
         coalesce(status, 'success') as status,
-        coalesce(is_sidechain, false) as is_sidechain,
+        is_sidechain,
         coalesce(input_tokens, 0) as input_tokens,
         coalesce(cache_write_5m_tokens, 0) as cache_write_5m_tokens,
         coalesce(cache_write_1h_tokens, 0) as cache_write_1h_tokens,
