@@ -53,12 +53,19 @@ def shown(home: Path, warehouse_url: str | None) -> tuple[str, dict[str, Any]]:
     return built, tables
 
 
+@pytest.fixture(scope="module")
+def on_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
+    return shown(tmp_path_factory.mktemp("file") / "home", None)
+
+
 @pytest.mark.parametrize("server", ["postgres_database", "clickhouse", "clickhouse_cluster"])
 def test_a_server_prints_and_publishes_what_a_file_does(
-    tmp_path: Path, server: str, request: pytest.FixtureRequest
+    tmp_path: Path,
+    server: str,
+    on_file: tuple[str, dict[str, Any]],
+    request: pytest.FixtureRequest,
 ) -> None:
-    on_file = shown(tmp_path / "file", None)
-    on_server = shown(tmp_path / "server", request.getfixturevalue(server))
+    on_server = shown(tmp_path / "home", request.getfixturevalue(server))
 
     printed, tables = on_file
     assert on_server[0] == printed

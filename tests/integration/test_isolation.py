@@ -8,6 +8,7 @@ import psycopg2
 import psycopg2.errors
 import pytest
 
+from dlt_pipelines.config import Settings
 from tests import servers, transcripts
 
 CUSTOMERS = ("acme", "globex")
@@ -49,8 +50,7 @@ def load(home: Path, customer: str, url: str) -> None:
     source = transcripts.write(
         home.parent / customer / "s.jsonl", transcripts.answer(1), transcripts.tool_use(2)
     )
-    variables = {"MINDWEAVE_WAREHOUSE": url, "MINDWEAVE_CUSTOMER": customer}
-    transcripts.succeeds(transcripts.mindweave(home, "load", "--path", source, **variables))
+    transcripts.load(Settings(home, url, customer), source)
 
 
 class TestPostgres:
