@@ -5,7 +5,8 @@ calls as (
     select
         coalesce(sum(
             input_tokens + cache_write_5m_tokens + cache_write_1h_tokens
-            + cache_read_tokens + output_tokens + pass_tokens + web_search_requests
+            + cache_read_tokens + output_tokens + pass_tokens
+            + coalesce(web_search_requests, 0)
         ), 0) as call_tokens
     from {{ ref('int_calls__priced') }}
     where merged_into_call_id is null
