@@ -131,16 +131,17 @@ POINT: dict[str, Sequence[str]] = {
 # random id only where nothing better is known.
 USER_NAME = "coalesce(lower(trim(email)), account_id, installation_id) as user_name"
 
-# An MCP tool, as far as its names are not hidden: mcp__<server>__<tool>, or in the parameters.
+# An MCP tool, as far as its names are not hidden: mcp__<server>__<tool>, or in the parameters. A
+# server that the user set up hides as `custom`.
 TOOL = r"""
         case when json_valid(tool_parameters) then tool_parameters end as readable_parameters,
         coalesce(
-            mcp_server,
+            nullif(mcp_server, 'custom'),
             json_extract_string(readable_parameters, '$.mcp_server_name'),
             nullif(regexp_extract(tool_name, '^mcp__(.+?)__.', 1), '')
         ) as mcp_server_name,
         coalesce(
-            mcp_tool,
+            nullif(mcp_tool, 'custom'),
             json_extract_string(readable_parameters, '$.mcp_tool_name'),
             nullif(regexp_extract(tool_name, '^mcp__.+?__(.+)$', 1), '')
         ) as mcp_tool_name,
@@ -253,7 +254,7 @@ SPANS = f"""
                 false
             ) as is_error,
             true as needs_tokens,
-            null as decision,
+            cast(null as varchar) as decision,
             as_time(start_ns) as started_at,
             as_time(end_ns) as ended_at
         from named
