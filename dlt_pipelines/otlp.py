@@ -168,12 +168,17 @@ class Attributes:
     """Which attributes become columns: of a record, of its resource, or of either.
 
     Each column has the names that it goes by, the one that wins first. Of ``either`` the record's
-    own wins.
+    own wins. To look for a name takes time, so that ``only_where`` says, by column, which records
+    may have it: a condition on the signal's `FIELDS` and the columns of ``first`` and
+    ``derived`` (expressions on these).
     """
 
+    first: Mapping[str, Sequence[str]] = field(default_factory=dict)
     record: Mapping[str, Sequence[str]] = field(default_factory=dict)
     resource: Mapping[str, Sequence[str]] = field(default_factory=dict)
     either: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    derived: Mapping[str, str] = field(default_factory=dict)
+    only_where: Mapping[str, str] = field(default_factory=dict)
 
 
 def records_sql(signal: Signal, attributes: Attributes, is_own: str, requests: str) -> str:
@@ -202,8 +207,13 @@ def records_sql(signal: Signal, attributes: Attributes, is_own: str, requests: s
         f",\n        nullif({found('resource_keys', 'resource_texts', names)}, '') as {column}"
         for column, names in resource_columns.items()
     )
+    first_picks = "".join(
+        f",\n        {found('keys', 'texts', names)} as {column}"
+        for column, names in attributes.first.items()
+    )
+    derived = "".join(f",\n        {sql} as {column}" for column, sql in attributes.derived.items())
     record_picks = "".join(
-        f",\n        {_either(found('keys', 'texts', names), column, attributes)} as {column}"
+        f",\n        {_pick(found('keys', 'texts', names), column, attributes)} as {column}"
         for column, names in record_columns.items()
     )
     resource_outputs = "".join(f", {column}" for column in resource_columns)
@@ -341,11 +351,23 @@ fields as (
     from {"points" if is_metrics else unnested}
 ),
 
+named as (
+    select
+        *{first_picks}
+    from fields
+    where structure_problem is distinct from 'empty'
+),
+
+derived as (
+    select
+        *{derived}
+    from named
+),
+
 records as (
     select
         * {"" if is_metrics else "exclude (keys, texts)"}{record_picks}
-    from fields
-    where structure_problem is distinct from 'empty'
+    from derived
 )
 """
 
@@ -433,10 +455,11 @@ def in_slices(requests: pa.Table) -> Iterator[pa.RecordBatch]:
             yield batch.slice(start, rows)
 
 
-def _either(found: str, column: str, attributes: Attributes) -> str:
-    if column in attributes.either:
-        return f"coalesce(nullif({found}, ''), resource_{column})"
-    return f"nullif({found}, '')"
+def _pick(found: str, column: str, attributes: Attributes) -> str:
+    text = f"nullif({found}, '')"
+    if column in attributes.only_where:
+        text = f"case when {attributes.only_where[column]} then {text} end"
+    return f"coalesce({text}, resource_{column})" if column in attributes.either else text
 
 
 def _quoted(text: str) -> str:
