@@ -115,6 +115,16 @@ FIELDS: Mapping[Signal, Mapping[str, str]] = {
     },
 }
 
+# what is no object reads like an object without any field
+NO_OBJECT: Mapping[Signal, str] = {
+    "logs": "coalesce(record.timeUnixNano, record.observedTimeUnixNano, record.eventName, "
+    "record.body.stringValue) is null and record.attributes is null",
+    "traces": "coalesce(record.traceId, record.spanId, record.name, record.startTimeUnixNano) "
+    "is null and record.attributes is null",
+    "metrics": "(metric.name is null or (point_count > 0 and coalesce(record.timeUnixNano, "
+    "record.asInt, record.asDouble, record.sum) is null and record.attributes is null))",
+}
+
 SLICE_BYTES = 2**20
 NO_LIST = "resources, scopes or records are missing or are no list"
 
@@ -158,12 +168,17 @@ class Attributes:
     """Which attributes become columns: of a record, of its resource, or of either.
 
     Each column has the names that it goes by, the one that wins first. Of ``either`` the record's
-    own wins.
+    own wins. To look for a name takes time, so that ``only_where`` says, by column, which records
+    may have it: a condition on the signal's `FIELDS` and the columns of ``first`` and
+    ``derived`` (expressions on these).
     """
 
+    first: Mapping[str, Sequence[str]] = field(default_factory=dict)
     record: Mapping[str, Sequence[str]] = field(default_factory=dict)
     resource: Mapping[str, Sequence[str]] = field(default_factory=dict)
     either: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    derived: Mapping[str, str] = field(default_factory=dict)
+    only_where: Mapping[str, str] = field(default_factory=dict)
 
 
 def records_sql(signal: Signal, attributes: Attributes, is_own: str, requests: str) -> str:
@@ -172,8 +187,9 @@ def records_sql(signal: Signal, attributes: Attributes, is_own: str, requests: s
     ``requests`` has file_index, line_number and line (the text of one export request).
     ``is_own`` is asked of service_name and scope_name; attributes of others' records are null.
     ``records`` has file_index, line_number, line, resource_number, scope_number, record_number
-    (of a point: of its metric, and point_number), record_path, service_name, scope_name, is_own,
-    structure_problem (why the row is no record), the signal's `FIELDS` and the attributes, as text.
+    (of a point: of its metric, with point_number, point_count), record_path, service_name,
+    scope_name, is_own, structure_problem (why the row is no record), the signal's `FIELDS` and
+    the attributes, all as text.
     No join may follow before ``line`` is dropped: it would copy the request for each record.
     """
     resources, scopes, records = LEVELS[signal]
@@ -191,19 +207,23 @@ def records_sql(signal: Signal, attributes: Attributes, is_own: str, requests: s
         f",\n        nullif({found('resource_keys', 'resource_texts', names)}, '') as {column}"
         for column, names in resource_columns.items()
     )
+    first_picks = "".join(
+        f",\n        {found('keys', 'texts', names)} as {column}"
+        for column, names in attributes.first.items()
+    )
+    derived = "".join(f",\n        {sql} as {column}" for column, sql in attributes.derived.items())
     record_picks = "".join(
-        f",\n        {_either(found('keys', 'texts', names), column, attributes)} as {column}"
+        f",\n        {_pick(found('keys', 'texts', names), column, attributes)} as {column}"
         for column, names in record_columns.items()
     )
     resource_outputs = "".join(f", {column}" for column in resource_columns)
     fields = "".join(f",\n        {sql} as {name}" for name, sql in FIELDS[signal].items())
     is_metrics = signal == "metrics"
     problem, entry, unnested = "structure_problem", "record", "unnested"
-    numbers, is_no_object = "resource_number, scope_number, record_number", "record is null"
+    numbers, is_no_object = "resource_number, scope_number, record_number", NO_OBJECT[signal]
     if is_metrics:
         problem, entry, unnested = "metric_problem", "metric", "metrics_of_scopes"
         numbers += ", point_number"
-        is_no_object = "(metric is null or (point_count > 0 and record is null))"
     points = f"""
 points as (
     select
@@ -316,13 +336,13 @@ fields as (
         resource_number,
         scope_number,
         record_number,
-        {"point_number," if is_metrics else ""}
+        {"point_number, point_count," if is_metrics else ""}
         concat_ws('.', {numbers}) as record_path,
         is_own,
         scope_name,
         case
             when {problem} is not null then {problem}
-            when is_own and {is_no_object} then 'the record is not an object'
+            when is_own and {is_no_object} then 'the record is empty or no object'
         end as structure_problem{resource_outputs}{fields},
         case when is_own then list_transform(record.attributes, lambda entry: entry.key) end
             as keys,
@@ -331,11 +351,23 @@ fields as (
     from {"points" if is_metrics else unnested}
 ),
 
+named as (
+    select
+        *{first_picks}
+    from fields
+    where structure_problem is distinct from 'empty'
+),
+
+derived as (
+    select
+        *{derived}
+    from named
+),
+
 records as (
     select
         * {"" if is_metrics else "exclude (keys, texts)"}{record_picks}
-    from fields
-    where structure_problem is distinct from 'empty'
+    from derived
 )
 """
 
@@ -402,7 +434,7 @@ select
         when json_exists(line, '$.resourceMetrics') then 'metrics'
     end as signal,
     case
-        when signal is not null or trim(line, ' \\t\\r\\n') = '' then null
+        when signal is not null or trim(line, ' \t\r\n') = '' then null
         when not json_valid(line) then 'the line is not valid JSON'
         else 'the line is no OTLP export request'
     end as problem
@@ -423,10 +455,11 @@ def in_slices(requests: pa.Table) -> Iterator[pa.RecordBatch]:
             yield batch.slice(start, rows)
 
 
-def _either(found: str, column: str, attributes: Attributes) -> str:
-    if column in attributes.either:
-        return f"coalesce(nullif({found}, ''), resource_{column})"
-    return f"nullif({found}, '')"
+def _pick(found: str, column: str, attributes: Attributes) -> str:
+    text = f"nullif({found}, '')"
+    if column in attributes.only_where:
+        text = f"case when {attributes.only_where[column]} then {text} end"
+    return f"coalesce({text}, resource_{column})" if column in attributes.either else text
 
 
 def _quoted(text: str) -> str:

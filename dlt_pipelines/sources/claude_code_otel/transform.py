@@ -74,9 +74,13 @@ COMMON: dict[str, Sequence[str]] = {
     "account_id": ("user.account_id", "user.account_uuid"),
     "installation_id": ("user.id", "user_id"),
 }
-CALL: dict[str, Sequence[str]] = {
+PLAIN: dict[str, Sequence[str]] = {
     "prompt_id": ("prompt.id",),
     "event_sequence": ("event.sequence",),
+    "duration_ms": ("duration_ms",),
+    "success": ("success",),
+}
+REQUEST: dict[str, Sequence[str]] = {
     "model": ("model", "gen_ai.request.model", "gen_ai.response.model"),
     "input_tokens": ("input_tokens", "gen_ai.usage.input_tokens"),
     "output_tokens": ("output_tokens", "gen_ai.usage.output_tokens"),
@@ -84,14 +88,14 @@ CALL: dict[str, Sequence[str]] = {
     "cache_creation_tokens": ("cache_creation_tokens", "cache_creation_input_tokens"),
     "cost_usd": ("cost_usd",),
     "cost_micros": ("cost_usd_micros",),
-    "duration_ms": ("duration_ms",),
     "request_id": ("request_id", "gen_ai.response.id"),
     "client_request_id": ("client_request_id",),
     "status_code": ("status_code",),
     "attempt": ("attempt",),
     "speed": ("speed",),
     "query_source": ("query_source",),
-    "success": ("success",),
+}
+TOOL: dict[str, Sequence[str]] = {
     "tool_name": ("tool_name", "gen_ai.tool.name"),
     "tool_use_id": ("tool_use_id", "gen_ai.tool.call.id"),
     "tool_parameters": ("tool_parameters",),
@@ -103,9 +107,7 @@ CALL: dict[str, Sequence[str]] = {
     "tool_input_size_bytes": ("tool_input_size_bytes",),
     "tool_result_size_bytes": ("tool_result_size_bytes", "tool_result_size"),
 }
-EVENT: dict[str, Sequence[str]] = {
-    "event_name_attribute": ("event.name",),
-    "event_timestamp": ("event.timestamp",),
+GOVERNANCE: dict[str, Sequence[str]] = {
     "decision": ("decision",),
     "decision_source": ("source", "decision_source"),
     "tool_source": ("tool_source",),
@@ -131,16 +133,17 @@ POINT: dict[str, Sequence[str]] = {
 # random id only where nothing better is known.
 USER_NAME = "coalesce(lower(trim(email)), account_id, installation_id) as user_name"
 
-# An MCP tool, as far as its names are not hidden: mcp__<server>__<tool>, or in the parameters.
-TOOL = r"""
+# An MCP tool, as far as its names are not hidden: mcp__<server>__<tool>, or in the parameters. A
+# server that the user set up hides as `custom`.
+TOOL_NAMES = r"""
         case when json_valid(tool_parameters) then tool_parameters end as readable_parameters,
         coalesce(
-            mcp_server,
+            nullif(mcp_server, 'custom'),
             json_extract_string(readable_parameters, '$.mcp_server_name'),
             nullif(regexp_extract(tool_name, '^mcp__(.+?)__.', 1), '')
         ) as mcp_server_name,
         coalesce(
-            mcp_tool,
+            nullif(mcp_tool, 'custom'),
             json_extract_string(readable_parameters, '$.mcp_tool_name'),
             nullif(regexp_extract(tool_name, '^mcp__.+?__(.+)$', 1), '')
         ) as mcp_tool_name,
@@ -182,17 +185,18 @@ PROBLEM = f"""
         is_kept and problem is null as is_loaded
 """
 
+# the last word of claude_code.<event>, which some versions write without the first
+EVENT = r"""
+    regexp_replace(coalesce(event_word, nullif(event_name, ''), body), '^claude_code\.', '')
+"""
+
 LOGS = f"""
     with
 
     named as (
         select
             *,
-            regexp_replace(
-                coalesce(event_name_attribute, nullif(event_name, ''), body),
-                '^claude_code\\.', ''
-            ) as event,
-            {TOOL},
+            {TOOL_NAMES},
             {USER_NAME}
         from records
     ),
@@ -236,7 +240,7 @@ SPANS = f"""
         select
             *,
             regexp_replace(span_name, '^claude_code\\.', '') as event,
-            {TOOL},
+            {TOOL_NAMES},
             {USER_NAME}
         from records
     ),
@@ -253,7 +257,7 @@ SPANS = f"""
                 false
             ) as is_error,
             true as needs_tokens,
-            null as decision,
+            cast(null as varchar) as decision,
             as_time(start_ns) as started_at,
             as_time(end_ns) as ended_at
         from named
@@ -473,6 +477,10 @@ class TelemetryReader(OtlpReader):
         return self.landing.finish(files)
 
 
+def _only_where(condition: str, *groups: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    return {column: condition for group in groups for column in group}
+
+
 def reader(context: LoadContext, files: pa.Table, config: OtlpConfig) -> TelemetryReader:
     """Return what turns requests of ``files`` into rows."""
     either = {
@@ -481,9 +489,21 @@ def reader(context: LoadContext, files: pa.Table, config: OtlpConfig) -> Telemet
         "project_name": tuple(config.project_attributes),
     }
     resource = {"service_version": ("service.version",), "process": ("service.instance.id",)}
+    call = {**PLAIN, **REQUEST, **TOOL}
     signals: Mapping[Signal, SignalRows] = {
         "logs": SignalRows(
-            Attributes(record={**CALL, **EVENT}, resource=resource, either=either),
+            Attributes(
+                first={"event_word": ("event.name",)},
+                record={"event_timestamp": ("event.timestamp",), **call, **GOVERNANCE},
+                resource=resource,
+                either=either,
+                derived={"event": EVENT},
+                only_where={
+                    "event_timestamp": "time_ns is null or time_ns = '0'",
+                    **_only_where("starts_with(event, 'api_')", REQUEST),
+                    **_only_where("not starts_with(event, 'api_')", TOOL, GOVERNANCE),
+                },
+            ),
             LOGS,
             {
                 tables.REQUESTS.name: LANDED_REQUESTS,
@@ -493,7 +513,15 @@ def reader(context: LoadContext, files: pa.Table, config: OtlpConfig) -> Telemet
             counted="event",
         ),
         "traces": SignalRows(
-            Attributes(record=CALL, resource=resource, either=either),
+            Attributes(
+                record=call,
+                resource=resource,
+                either=either,
+                only_where={
+                    **_only_where("span_name like '%llm_request'", REQUEST),
+                    **_only_where("span_name like '%tool'", TOOL),
+                },
+            ),
             SPANS,
             {
                 tables.REQUESTS.name: LANDED_REQUESTS,

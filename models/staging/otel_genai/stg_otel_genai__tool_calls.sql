@@ -16,7 +16,26 @@ loads as (
 
 numbered as (
     select
-        spans.*,
+        spans.load_id as load_id,
+        spans.observation_id as observation_id,
+        spans.trace_id as trace_id,
+        spans.span_id as span_id,
+        spans.parent_span_id as parent_span_id,
+        spans.tool_use_id as tool_use_id,
+        spans.jsonrpc_request_id as jsonrpc_request_id,
+        spans.session_id as session_id,
+        spans.team_id as team_id,
+        spans.user_id as user_id,
+        spans.project as project,
+        spans.span_role as span_role,
+        spans.tool_name as tool_name,
+        spans.mcp_name as mcp_name,
+        spans.input_fingerprint as input_fingerprint,
+        spans.vendor as vendor,
+        spans.status as status,
+        spans.latency_ms as latency_ms,
+        spans.started_at as started_at,
+        spans.ended_at as ended_at,
         case
             when spans.span_role = 'client' then 1
             when spans.span_role = 'server' then 2
@@ -96,7 +115,28 @@ with_root as (
 
 grouped as (
     select
-        distinct_spans.*,
+        distinct_spans.load_id as load_id,
+        distinct_spans.observation_id as observation_id,
+        distinct_spans.trace_id as trace_id,
+        distinct_spans.span_id as span_id,
+        distinct_spans.parent_span_id as parent_span_id,
+        distinct_spans.tool_use_id as tool_use_id,
+        distinct_spans.jsonrpc_request_id as jsonrpc_request_id,
+        distinct_spans.session_id as session_id,
+        distinct_spans.team_id as team_id,
+        distinct_spans.user_id as user_id,
+        distinct_spans.project as project,
+        distinct_spans.span_role as span_role,
+        distinct_spans.tool_name as tool_name,
+        distinct_spans.mcp_name as mcp_name,
+        distinct_spans.input_fingerprint as input_fingerprint,
+        distinct_spans.vendor as vendor,
+        distinct_spans.status as status,
+        distinct_spans.latency_ms as latency_ms,
+        distinct_spans.started_at as started_at,
+        distinct_spans.ended_at as ended_at,
+        distinct_spans.role_rank as role_rank,
+        distinct_spans.loaded_at as loaded_at,
         max(distinct_spans.tool_use_id) over (
             partition by with_root.trace_id, with_root.root_span_id
         ) as call_tool_use_id,
