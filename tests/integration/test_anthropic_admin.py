@@ -11,6 +11,7 @@ from dlt_pipelines.privacy import customer_key
 from tests.transcripts import home_settings, rows
 from tests.vendors.anthropic_admin import ADMIN_KEY, ANALYTICS_KEY, OAUTH_TOKEN, AnthropicAdmin
 
+EVERYTHING = ("usage", "cost", "claude_code", "users", "workspaces", "api_keys")
 NOW = datetime(2026, 11, 6, 10, 30)
 DEFAULT_WORKSPACE = "wrkspc_01Default7Kd2mQx9VbT4sLrYpNe"
 HAIKU = "claude-haiku-4-5-20251001"
@@ -51,9 +52,11 @@ def vendor():
     return AnthropicAdmin(NOW)
 
 
-def load(settings, vendor, now=NOW, **configuration):
+def load(settings, vendor, *reads, now=NOW, **configuration):
+    """Load ``reads``, by default usage alone: every report and list takes its time."""
+    values = {"api_key": ADMIN_KEY, "history_days": 7, "reads": reads or ["usage"]}
     with vendor.running() as url:
-        values = {"api_key": ADMIN_KEY, "base_url": url, "history_days": 7, **configuration}
+        values |= {"base_url": url, **configuration}
         result = load_source(settings, "anthropic_admin", values, now=now)
     counts = result.counts
     assert counts.rows_read == counts.rows_loaded + counts.rows_ignored + counts.rows_quarantined
@@ -68,7 +71,7 @@ def raw(settings, columns, table, more=""):
 
 class TestReports:
     def test_the_newest_reports_are_read_first_and_nothing_lands_twice(self, settings, vendor):
-        load(settings, vendor)
+        load(settings, vendor, *EVERYTHING)
 
         assert rows(settings, USAGE_BY_DAY) == WHAT_HAPPENED
         assert raw(settings, "distinct endpoint, group_by", "usage") == [
@@ -77,7 +80,7 @@ class TestReports:
         assert raw(settings, "distinct endpoint", "costs") == [("analytics/cost",)]
         assert not vendor.asked("usage_report/messages")
 
-        again = load(settings, vendor)
+        again = load(settings, vendor, *EVERYTHING)
         assert again.load_id is None
         assert again.counts.rows_loaded == 0
 
@@ -96,7 +99,7 @@ class TestReports:
         ]
 
     def test_cents_are_exact_dollars_net_and_list(self, settings, vendor):
-        load(settings, vendor)
+        load(settings, vendor, "cost")
         assert raw(
             settings,
             "amount_usd, list_amount_usd, currency",
@@ -113,7 +116,7 @@ class TestReports:
 
     def test_where_the_newest_reports_are_refused_the_classic_ones_are_read(self, settings, vendor):
         vendor.refused = {"analytics/usage": 404, "analytics/cost": 403}
-        load(settings, vendor)
+        load(settings, vendor, "usage", "cost")
 
         assert rows(settings, USAGE_BY_DAY) == WHAT_HAPPENED
         assert raw(settings, "distinct endpoint", "usage") == [("usage_report/messages",)]
@@ -141,9 +144,9 @@ class TestReports:
             select bucket_key, cast(sum(output_tokens) as bigint), min(endpoint)
             from (
                 select *, dense_rank() over (
-                    partition by report, bucket_key order by _dlt_load_id desc
+                    partition by report, bucket_key order by loads.started_at desc
                 ) as recency
-                from {raw}.anthropic_admin_usage
+                from {raw}.anthropic_admin_usage inner join {raw}.loads using (load_id)
             )
             where recency = 1 group by all order by all
         """
@@ -200,11 +203,11 @@ class TestReports:
                 (key.person("nadia.k@example.com"), None, datetime(2026, 11, 1, 21)),
                 (key.person("nadia.k@example.com"), "claude_code", datetime(2026, 11, 2, 23)),
             ],
-            key=lambda row: row[2],
+            key=lambda row: str(row[1]) != "claude_code",
         )
 
     def test_a_history_comes_in_windows_and_is_not_read_again(self, settings, vendor):
-        load(settings, vendor, history_days=50, correction_days=5, window_days=10, reads=["usage"])
+        load(settings, vendor, history_days=50, correction_days=5, window_days=10)
         assert rows(settings, USAGE_BY_DAY) == WHAT_HAPPENED
         assert raw(settings, "read_until_at", "progress") == [
             (datetime(2026, 9, 27),),
@@ -213,14 +216,14 @@ class TestReports:
             (datetime(2026, 10, 27),),
         ]
         before = len(vendor.asked("analytics/usage"))
-        load(settings, vendor, history_days=50, correction_days=5, window_days=10, reads=["usage"])
+        load(settings, vendor, history_days=50, correction_days=5, window_days=10)
         starts = [
             request.one("starting_at") for request in vendor.asked("analytics/usage")[before:]
         ]
         assert starts == ["2026-10-27T00:00:00Z", "2026-11-06T00:00:00Z"]
 
     def test_a_history_goes_on_where_it_was_cut_off(self, settings, vendor):
-        windows = {"history_days": 50, "correction_days": 5, "window_days": 10, "reads": ["usage"]}
+        windows = {"history_days": 50, "correction_days": 5, "window_days": 10}
         path = "/v1/organizations/analytics/usage"
         asked = vendor._analytics("usage")
         vendor.server._routes[path] = lambda request: (
@@ -242,10 +245,10 @@ class TestReports:
         assert rows(settings, USAGE_BY_DAY) == WHAT_HAPPENED
 
     def test_after_a_long_pause_what_was_corrected_meanwhile_is_read(self, settings, vendor):
-        load(settings, vendor, history_days=50, window_days=10)
+        load(settings, vendor, history_days=40, window_days=10)
         vendor.now = later = NOW + timedelta(days=90)
         vendor.usage[0]["usage"]["output_tokens"] += 5
-        load(settings, vendor, now=later, history_days=360, window_days=10)
+        load(settings, vendor, now=later, history_days=130, window_days=31)
         of_that_day = "where bucket_key = '2026-11-01'"
         assert raw(settings, "count(distinct load_id)", "usage", of_that_day) == [(2,)]
 
@@ -317,20 +320,19 @@ class TestTroubles:
             vendor,
             api_key=ANALYTICS_KEY,
             organization_id="org_1",
-            reads=["usage", "cost"],
         )
         assert rows(settings, USAGE_BY_DAY) == WHAT_HAPPENED
 
     def test_a_page_for_people_is_no_answer(self, settings, vendor):
         vendor.server.html_next("/v1/organizations/users")
         with pytest.raises(MindweaveError, match="HTML instead of JSON"):
-            load(settings, vendor)
+            load(settings, vendor, "users")
 
     def test_what_cannot_be_used_is_put_aside_and_the_rest_lands(self, settings, vendor):
         vendor.costs[0]["group"]["model"] = 5
         vendor.usage[1]["group"]["service_tier"] = False
-        load(settings, vendor)
-        load(settings, vendor)
+        load(settings, vendor, "usage", "cost")
+        load(settings, vendor, "usage", "cost")
 
         assert rows(settings, "select location, reason from {raw}.quarantine order by all") == [
             ("analytics/cost", "group.model: Input should be a valid string"),
@@ -341,7 +343,7 @@ class TestTroubles:
     def test_an_amount_that_is_none_and_another_currency_are_put_aside(self, settings, vendor):
         vendor.costs[-1]["currency"] = "EUR"
         vendor.claude_code[0]["model_breakdown"][0]["estimated_cost"]["amount"] = "much"
-        load(settings, vendor)
+        load(settings, vendor, "cost", "claude_code")
         assert rows(settings, "select reason from {raw}.quarantine order by all") == [
             ("cost.currency: Input should be 'USD'",),
             ("model_breakdown.0.estimated_cost.amount: is not an amount",),
@@ -349,7 +351,7 @@ class TestTroubles:
 
     def test_a_field_that_we_do_not_know_is_named(self, settings, vendor):
         vendor.lists["users"][0]["nickname"] = "Nad"
-        load(settings, vendor)
+        load(settings, vendor, "users")
         assert raw(settings, "unknown_fields", "users", "where unknown_fields is not null") == [
             ("nickname",)
         ]
@@ -357,7 +359,7 @@ class TestTroubles:
 
 class TestClaudeCode:
     def test_cents_are_numbers_and_people_are_one_however_they_write(self, settings, vendor):
-        load(settings, vendor)
+        load(settings, vendor, "claude_code")
         key = customer_key(settings.home, "local")
         nadia = key.person("nadia.k@example.com")
         assert raw(
@@ -377,7 +379,7 @@ class TestClaudeCode:
         assert days == [f"{NOW - timedelta(days=ago):%Y-%m-%d}" for ago in range(7, -1, -1)]
 
     def test_a_key_is_found_by_the_fingerprint_of_its_name(self, settings, vendor):
-        load(settings, vendor)
+        load(settings, vendor, "claude_code", "api_keys")
         assert rows(
             settings,
             """
@@ -391,13 +393,13 @@ class TestClaudeCode:
 
 class TestWhoIsWho:
     def test_a_key_is_read_in_all_its_shapes(self, settings, vendor):
-        load(settings, vendor, team_tag="team")
+        load(settings, vendor, "users", "workspaces", "api_keys", team_tag="team")
         key = customer_key(settings.home, "local")
         nadia, sam = key.person("nadia.k@example.com"), key.person("sam.ortiz@example.com")
         assert raw(settings, "workspace_id, scope_type, principal_type, person_id", "api_keys") == [
-            (PAYMENTS, "workspace", "service_account", None),
             ("default", None, None, None),
             ("wrkspc_01ClaudeCode5Hs8LmXeQnVd3Rf", None, None, nadia),
+            (PAYMENTS, "workspace", "service_account", None),
             (None, "organization", "user", nadia),
             (None, None, "user", sam),
         ]
@@ -407,11 +409,11 @@ class TestWhoIsWho:
         assert raw(settings, "count(*)", "workspace_members") == [(3,)]
 
     def test_who_changes_lands_again_and_who_leaves_once_more(self, settings, vendor):
-        load(settings, vendor)
+        load(settings, vendor, "users")
         vendor.lists["users"][0]["role"] = "admin"
         del vendor.lists["users"][2]
-        load(settings, vendor)
-        load(settings, vendor)
+        load(settings, vendor, "users")
+        load(settings, vendor, "users")
         assert raw(settings, "role, is_deleted", "users") == [
             ("admin", False),
             ("admin", False),
@@ -422,18 +424,18 @@ class TestWhoIsWho:
 
     def test_lists_are_read_page_by_page(self, settings, vendor, monkeypatch):
         monkeypatch.setattr("dlt_pipelines.sources.anthropic_admin.client.MOST_ROWS", 2)
-        load(settings, vendor, reads=["users", "api_keys"])
+        load(settings, vendor, "users", "api_keys")
         assert raw(settings, "count(*)", "users") == [(3,)]
         assert raw(settings, "count(*)", "api_keys") == [(5,)]
 
     def test_service_accounts_need_a_token(self, settings, vendor):
-        load(settings, vendor, api_key=None, oauth_token=OAUTH_TOKEN, reads=["service_accounts"])
+        load(settings, vendor, "service_accounts", api_key=None, oauth_token=OAUTH_TOKEN)
         assert raw(settings, "service_account_id", "service_accounts") == [
             ("svac_01Pp2QwEr4TyUi8OpAs6DfGh",)
         ]
 
     def test_no_name_and_no_address_of_a_person_lands(self, settings, vendor):
-        load(settings, vendor, usage_group_by=["actor", "model"])
+        load(settings, vendor, *EVERYTHING, usage_group_by=["actor", "model"])
         for canary in (
             b"nadia",
             b"Kovacs",
