@@ -282,12 +282,11 @@ class TestTroubles:
         [
             ({"api_key": "sk-ant-admin01-old"}, "me answered 401: the key was refused"),
             (
-                {"api_key": ANALYTICS_KEY, "organization_id": "org_1"},
+                {"api_key": ANALYTICS_KEY, "organization_id": "org_1", "reads": ["users"]},
                 "answered 403: the key lacks a scope",
             ),
             ({"reads": ["service_accounts"]}, "service_accounts answered 403"),
             ({"api_key": None}, "api_key is missing"),
-            ({"usage_group_by": ["actor"] * 5 + ["model", "speed", "product"]}, None),
             (
                 {
                     "usage_group_by": [
@@ -306,9 +305,6 @@ class TestTroubles:
     def test_what_the_vendor_refuses_is_said_in_one_line(
         self, settings, vendor, configuration, message
     ):
-        if message is None:
-            load(settings, vendor, **configuration)
-            return
         with pytest.raises(MindweaveError, match=message) as raised:
             load(settings, vendor, **configuration)
         assert "\n" not in str(raised.value)

@@ -50,8 +50,8 @@ class AnthropicComplianceConfig(BaseModel):
 
     api_key: SecretStr | None = Field(
         None,
-        description="A Compliance Access Key with the scope read:compliance_activities, or an Admin "
-        "key made after the feature was switched on. Without one only `paths` are read.",
+        description="A Compliance Access Key with the scope read:compliance_activities, or an "
+        "Admin key made after the feature was switched on. Without one only `paths` are read.",
     )
     base_url: str = Field("https://api.anthropic.com", description="Where the API is.")
     paths: list[Path] = Field(

@@ -34,7 +34,7 @@ def files(paths: list[Path], home: Path) -> Iterator[Path]:
             yield place
         else:
             raise MindweaveError(
-                f"source anthropic_compliance: there is no audit log export at {place}: check `paths`"
+                f"source anthropic_compliance: no audit log export at {place}: check `paths`"
             )
 
 
@@ -49,8 +49,8 @@ def rows(path: Path) -> Iterator[tuple[int, Mapping[str, str] | str]]:
         header = [name.strip() for name in next(reader, [])]
         if missing := [name for name in COLUMNS if name not in header]:
             raise MindweaveError(
-                f"source anthropic_compliance: {path.name} is no audit log export: it has no column "
-                + ", ".join(missing)
+                f"source anthropic_compliance: {path.name} is no audit log export: "
+                f"it has no column {', '.join(missing)}"
             )
         while True:
             try:
@@ -67,7 +67,7 @@ def rows(path: Path) -> Iterator[tuple[int, Mapping[str, str] | str]]:
 
 
 def dictionary(text: str) -> dict[str, Any] | None:
-    """Return a dictionary from its text, as JSON or as Python writes it; None where it is neither."""
+    """Return a dictionary from its text, as JSON or as Python has it; None where it is neither."""
     if not text.strip():
         return {}
     for parse in (json.loads, ast.literal_eval):

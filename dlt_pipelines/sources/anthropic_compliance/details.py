@@ -132,8 +132,12 @@ def safe(name: str, value: Any, key: CustomerKey, kept: Collection[str]) -> Any:
     if value is None or isinstance(value, bool | int | Decimal):
         return value
     if isinstance(value, Mapping):
+        # whose id it is can be told by what it is an id of
+        whose = f"{name}_{value.get('type')}"
         return {
-            _safe_name(str(inner), key): safe(str(inner), each, key, kept)
+            _safe_name(str(inner), key): safe(
+                f"{whose}_{inner}" if inner in ("id", "uuid") else str(inner), each, key, kept
+            )
             for inner, each in value.items()
             if inner not in DROPPED
         }
