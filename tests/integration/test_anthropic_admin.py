@@ -7,7 +7,10 @@ import pytest
 
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.load import load_source
-from dlt_pipelines.privacy import customer_key
+from dlt_pipelines.plugin import LoadContext
+from dlt_pipelines.privacy import CustomerKey, customer_key
+from dlt_pipelines.sources.anthropic_admin import AnthropicAdminPlugin
+from dlt_pipelines.sources.anthropic_admin.config import AnthropicAdminConfig
 from tests.transcripts import home_settings, rows
 from tests.vendors.anthropic_admin import ADMIN_KEY, ANALYTICS_KEY, OAUTH_TOKEN, AnthropicAdmin
 
@@ -50,6 +53,21 @@ def settings(tmp_path):
 @pytest.fixture
 def vendor():
     return AnthropicAdmin(NOW)
+
+
+def context(landing):
+    """Return what a plugin knows of a run into an empty warehouse."""
+    return LoadContext(
+        customer="local",
+        load_id="load-1",
+        home=landing,
+        key=CustomerKey(b"k" * 32),
+        bulk_format="parquet",
+        landing=landing,
+        read_raw=lambda sql: None,
+        progress=lambda done, total: None,
+        now=NOW,
+    )
 
 
 def load(settings, vendor, *reads, now=NOW, **configuration):
@@ -207,29 +225,27 @@ class TestReports:
         )
 
     def test_a_history_comes_in_windows_and_is_not_read_again(self, settings, vendor):
-        load(settings, vendor, history_days=50, correction_days=5, window_days=10)
+        load(settings, vendor, history_days=25, correction_days=5, window_days=10)
         assert rows(settings, USAGE_BY_DAY) == WHAT_HAPPENED
         assert raw(settings, "read_until_at", "progress") == [
-            (datetime(2026, 9, 27),),
-            (datetime(2026, 10, 7),),
-            (datetime(2026, 10, 17),),
-            (datetime(2026, 10, 27),),
+            (datetime(2026, 10, 22),),
+            (datetime(2026, 11, 1),),
         ]
         before = len(vendor.asked("analytics/usage"))
-        load(settings, vendor, history_days=50, correction_days=5, window_days=10)
+        load(settings, vendor, history_days=25, correction_days=5, window_days=10)
         starts = [
             request.one("starting_at") for request in vendor.asked("analytics/usage")[before:]
         ]
-        assert starts == ["2026-10-27T00:00:00Z", "2026-11-06T00:00:00Z"]
+        assert starts == ["2026-11-01T00:00:00Z"]
 
     def test_a_history_goes_on_where_it_was_cut_off(self, settings, vendor):
-        windows = {"history_days": 50, "correction_days": 5, "window_days": 10}
+        windows = {"history_days": 25, "correction_days": 5, "window_days": 10}
         path = "/v1/organizations/analytics/usage"
         asked = vendor._analytics("usage")
         vendor.server._routes[path] = lambda request: (
             (
                 vendor.server.fail_next(path, 500, times=9)
-                if request.one("starting_at") > "2026-10-01"
+                if request.one("starting_at") > "2026-10-20"
                 else None
             )
             or asked(request)
@@ -241,14 +257,28 @@ class TestReports:
         before = len(vendor.asked("analytics/usage"))
         load(settings, vendor, **windows)
 
-        assert vendor.asked("analytics/usage")[before].one("starting_at") > "2026-09-17"
+        [going_on, *_] = vendor.asked("analytics/usage")[before:]
+        assert going_on.one("starting_at") == "2026-10-22T00:00:00Z"
         assert rows(settings, USAGE_BY_DAY) == WHAT_HAPPENED
+
+    def test_a_time_of_ones_own_is_read_without_a_note_of_it(self, settings, vendor, tmp_path):
+        with vendor.running() as url:
+            config = AnthropicAdminConfig.model_validate(
+                {"api_key": ADMIN_KEY, "base_url": url, "reads": ["usage"]}
+            )
+            plugin = AnthropicAdminPlugin(config, context(tmp_path))
+            landed = plugin.fetch(datetime(2026, 11, 1), datetime(2026, 11, 2))
+        assert {resource.name for resource in landed} >= {"anthropic_admin_usage"}
+        [request] = vendor.asked("analytics/usage")
+        assert request.one("starting_at") == "2026-11-01T00:00:00Z"
+        assert request.one("ending_at") == "2026-11-02T00:00:00Z"
+        assert (plugin.is_complete, plugin.context.counts.rows_loaded) == (True, 4)
 
     def test_after_a_long_pause_what_was_corrected_meanwhile_is_read(self, settings, vendor):
         load(settings, vendor, history_days=40, window_days=10)
-        vendor.now = later = NOW + timedelta(days=90)
+        vendor.now = later = NOW + timedelta(days=40)
         vendor.usage[0]["usage"]["output_tokens"] += 5
-        load(settings, vendor, now=later, history_days=130, window_days=31)
+        load(settings, vendor, now=later, history_days=80, window_days=31)
         of_that_day = "where bucket_key = '2026-11-01'"
         assert raw(settings, "count(distinct load_id)", "usage", of_that_day) == [(2,)]
 

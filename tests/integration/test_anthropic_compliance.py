@@ -9,7 +9,12 @@ import pytest
 
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.load import load_source
-from dlt_pipelines.privacy import customer_key
+from dlt_pipelines.plugin import LoadContext
+from dlt_pipelines.privacy import CustomerKey, customer_key
+from dlt_pipelines.sources.anthropic_compliance import (
+    AnthropicComplianceConfig,
+    AnthropicCompliancePlugin,
+)
 from tests.transcripts import home_settings, rows
 from tests.vendors.anthropic_compliance import (
     AUDIT_LOG,
@@ -34,6 +39,21 @@ def settings(tmp_path):
 @pytest.fixture
 def vendor():
     return AnthropicCompliance()
+
+
+def context(landing):
+    """Return what a plugin knows of a run into an empty warehouse."""
+    return LoadContext(
+        customer="local",
+        load_id="load-1",
+        home=landing,
+        key=CustomerKey(b"k" * 32),
+        bulk_format="parquet",
+        landing=landing,
+        read_raw=lambda sql: None,
+        progress=lambda done, total: None,
+        now=datetime(2026, 11, 6),
+    )
 
 
 def load(settings, vendor, **configuration):
@@ -70,19 +90,19 @@ def new_activity(vendor, number):
 
 class TestTheFeed:
     def test_the_history_lands_in_packages_and_then_only_what_is_new(self, settings, vendor):
-        pages = {"page_size": 2, "pages_per_package": 2}
+        pages = {"page_size": 3, "pages_per_package": 3}
         load(settings, vendor, **pages)
         assert events(settings, "count(*), count(distinct event_id), count(distinct load_id)") == [
-            (11, 11, 3)
+            (11, 11, 2)
         ]
         assert load(settings, vendor, **pages).load_id is None
 
-        for number in range(5):
+        for number in range(4):
             new_activity(vendor, number)
         before = len(vendor.asked())
         load(settings, vendor, **pages)
         assert all(request.one("before_id") for request in vendor.asked()[before:])
-        assert events(settings, "count(*), count(distinct event_id)") == [(16, 16)]
+        assert events(settings, "count(*), count(distinct event_id)") == [(15, 15)]
 
     def test_what_happens_while_the_history_is_read_lands_too(self, settings, vendor):
         feed = vendor._feed
@@ -116,10 +136,10 @@ class TestTheFeed:
         assert events(settings, "count(*), count(distinct event_id)") == [(12, 12)]
 
     def test_a_cursor_counts_only_once_its_package_is_in(self, settings, vendor):
-        pages = {"page_size": 2, "pages_per_package": 1}
+        pages = {"page_size": 4, "pages_per_package": 1}
         feed = vendor._feed
         vendor.server._routes[PATH] = lambda request: (
-            (vendor.server.fail_next(PATH, 500, times=9) if len(vendor.asked()) == 3 else None)
+            (vendor.server.fail_next(PATH, 500, times=9) if len(vendor.asked()) == 1 else None)
             or feed(request)
         )
         with pytest.raises(MindweaveError, match="500"):
@@ -128,6 +148,16 @@ class TestTheFeed:
         vendor.server._routes[PATH] = feed
         load(settings, vendor, **pages)
         assert events(settings, "count(*), count(distinct event_id)") == [(11, 11)]
+
+    def test_a_time_of_ones_own_is_read_without_a_cursor(self, vendor, tmp_path):
+        with vendor.running() as url:
+            config = AnthropicComplianceConfig.model_validate(
+                {"api_key": COMPLIANCE_KEY, "base_url": url, "paths": [AUDIT_LOG]}
+            )
+            plugin = AnthropicCompliancePlugin(config, context(tmp_path))
+            plugin.fetch(datetime(2026, 8, 4), datetime(2026, 8, 4, 13))
+        # two of the feed, one of the export
+        assert plugin.context.counts.rows_loaded == 3
 
     def test_an_empty_feed_is_asked_again(self, settings, vendor):
         activities, vendor.activities = vendor.activities, []
