@@ -242,7 +242,7 @@ class AnthropicAdmin:
         result: Callable[[Record, Sequence[Record]], Record],
         widths: Sequence[str],
     ) -> Any:
-        width = request.one("bucket_width", "1d")
+        width = request.one("bucket_width") or "1d"
         if width not in widths:
             raise RefusalError(400, "bucket_width: unknown")
         start, end = _time(request, "starting_at"), _time(request, "ending_at") or self.now
@@ -251,7 +251,7 @@ class AnthropicAdmin:
         limit = _limit(request, *CLASSIC_LIMITS[width])
         if page := request.one("page"):
             start = datetime.fromisoformat(bytes.fromhex(page.removeprefix("page_")).decode())
-        buckets = []
+        buckets: list[Record] = []
         at = _floor(start, width)
         while at < end and len(buckets) < limit:
             after = at + WIDTHS[width]

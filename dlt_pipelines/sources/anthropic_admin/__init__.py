@@ -204,9 +204,10 @@ class AnthropicAdminPlugin(SourcePlugin[AnthropicAdminConfig]):
                 if error.status in NOT_FOR_US and other_way:
                     continue
                 raise
+            known = self._known_days(report, plan)
             for number, period in enumerate(plan.periods):
                 days = first.pop() if number == 0 else self._read_days(report, *period)
-                self._land(report, *period, days)
+                self._land(report, *period, days, known)
             if plan.read_until:
                 row = {"org_id": self._org_id, **report.columns()}
                 self._rows.add(
@@ -264,42 +265,60 @@ class AnthropicAdminPlugin(SourcePlugin[AnthropicAdminConfig]):
                     raise
         raise AssertionError("an attempt returns or raises")
 
-    def _land(self, report: Report, start: date, end: date, days: Days) -> None:
+    def _known_days(self, report: Report, plan: Plan) -> Mapping[str, Mapping[Any, str]]:
+        """Return the hash of what landed last for each day to read, by table."""
+        if not plan.periods:
+            return {}
+        start, end = plan.periods[0][0], plan.periods[-1][1]
+        where = (
+            f"landed.org_id = '{self._org_id}' and landed.report = '{report.name}' "
+            f"and landed.bucket_key >= '{start}' and landed.bucket_key < '{end}'"
+        )
+        return {
+            table.name: newest_hashes(self.context, table, ["bucket_key"], where)
+            for table in report.tables
+        }
+
+    def _land(
+        self,
+        report: Report,
+        start: date,
+        end: date,
+        days: Days,
+        known: Mapping[str, Mapping[Any, str]],
+    ) -> None:
         """Land the days of ``[start, end)`` that are not what landed last."""
-        asked = report.columns()
         for table in report.tables:
-            known = newest_hashes(
-                self.context,
-                table,
-                ["bucket_key"],
-                f"landed.org_id = '{self._org_id}' and landed.report = '{report.name}' "
-                f"and landed.bucket_key >= '{start}' and landed.bucket_key < '{end}'",
-            )
             by_day = days.rows.get(table.name, {})
             for day in (start + DAY * number for number in range((end - start).days)):
-                day_end = _midnight(day + DAY)
+                before = known[table.name].get((day.isoformat(),))
                 # a day that is known to be whole is news, even with the same figures
-                is_whole = days.refreshed_at is not None and days.refreshed_at >= day_end
-                rows = [{**asked, **row, "is_whole": is_whole} for row in by_day.get(day, [])]
-                before = known.get((day.isoformat(),))
+                is_whole = days.refreshed_at is not None and days.refreshed_at >= _midnight(
+                    day + DAY
+                )
+                rows = [
+                    {**report.columns(), **row, "is_whole": is_whole} for row in by_day.get(day, [])
+                ]
                 digest = content_hash(rows) if rows else "empty"
                 if digest == before or (not rows and before is None):
                     self._rows.ignore(len(rows))
                     continue
                 bucket = {
-                    **asked,
+                    **report.columns(),
                     "org_id": self._org_id,
                     "bucket_key": day.isoformat(),
                     "content_hash": digest,
                     "is_empty": not rows,
                     "data_refreshed_at": days.refreshed_at,
                 }
-                nothing = {"bucket_start_at": _midnight(day), "bucket_end_at": day_end}
+                nothing = {
+                    "bucket_start_at": _midnight(day),
+                    "bucket_end_at": _midnight(day + DAY),
+                }
                 self._rows.add(
                     table,
                     (
-                        {**{name: row.get(name) for name in table.columns}, **bucket}
-                        | {name: row[name] for name in nothing}
+                        {name: {**row, **bucket}.get(name) for name in table.columns}
                         for row in rows or [nothing]
                     ),
                 )

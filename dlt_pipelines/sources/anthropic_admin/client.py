@@ -24,6 +24,7 @@ class AdminApi:
         """Take the headers that let in; send nothing yet."""
         self._base_url = base_url
         self._headers = {"anthropic-version": "2023-06-01", "User-Agent": "mindweave", **headers}
+        self._apis: dict[str | None, Api] = {}
 
     def analytics(
         self,
@@ -86,8 +87,10 @@ class AdminApi:
         return self._api(beta).pages(path, parameters, paginator)
 
     def _api(self, beta: str | None = None) -> Api:
-        headers = self._headers | ({"anthropic-beta": beta} if beta else {})
-        return Api("anthropic_admin", self._base_url, headers)
+        if beta not in self._apis:
+            headers = self._headers | ({"anthropic-beta": beta} if beta else {})
+            self._apis[beta] = Api("anthropic_admin", self._base_url, headers)
+        return self._apis[beta]
 
 
 def _classic(

@@ -1,4 +1,4 @@
-{# The bill by day and group. Amounts are dollars since they landed; the classic report tells no list. #}
+{# The bill by day and group, in dollars since it landed; the classic report tells no list amount. #}
 with
 
 source as (

@@ -1,4 +1,4 @@
-{# Users, keys, workspaces and service accounts. A user who was removed and came back was there before. #}
+{# Users, keys, workspaces, accounts. A user who was removed and came back was there before. #}
 with
 
 users as (
