@@ -56,7 +56,7 @@ def metrics(*found: Any, resource: Record = CLAUDE_CODE) -> Record:
     return _request(names, "com.anthropic.claude_code", resource, list(found))
 
 
-def event(name: str, number: int = 1, at_ns: Any = None, **changes: Any) -> Record:
+def event(name, number=1, at_ns=None, **changes):
     """Return an event of Claude Code; underscores of ``changes`` that are double are dots."""
     values = {
         "event.name": name,
@@ -76,7 +76,7 @@ def event(name: str, number: int = 1, at_ns: Any = None, **changes: Any) -> Reco
     }
 
 
-def api_request(number: int = 1, **changes: Any) -> Record:
+def api_request(number=1, **changes):
     """Return the event of an answered request."""
     values = {
         "model": "claude-opus-5",
@@ -95,7 +95,7 @@ def api_request(number: int = 1, **changes: Any) -> Record:
     return event("api_request", number, **values)
 
 
-def tool_result(number: int = 1, **changes: Any) -> Record:
+def tool_result(number=1, **changes):
     """Return the event of an MCP tool that ran."""
     values = {
         "tool_name": "mcp_tool",
@@ -108,7 +108,7 @@ def tool_result(number: int = 1, **changes: Any) -> Record:
     return event("tool_result", number, **values)
 
 
-def span(name: str, number: int = 1, kind: int = 3, parent: str = "", **changes: Any) -> Record:
+def span(name, number=1, kind=3, parent="", **changes):
     """Return a span of a second; ``status`` 2 is an error."""
     status = changes.pop("status", 1)
     trace = changes.pop("trace", "6f2b8c1d4e5a79380b1c2d3e4f5a6b7c")

@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 from dlt_pipelines.errors import MindweaveError
+from dlt_pipelines.jsonl_files import LINES_SCHEMA
 from dlt_pipelines.load import load_source
 from dlt_pipelines.privacy import customer_key
 from tests.otlp import (
@@ -145,62 +146,47 @@ class TestClaudeCode:
         exact = Decimal("0.055359")
         assert landed(settings, "claude_code_otel_requests", "cost_usd") == [(exact,), (exact,)]
 
-    @pytest.mark.parametrize(
-        "six",
-        [
+    def test_a_number_is_one_however_it_is_tagged(self, settings, file):
+        tags = (
             {"intValue": "6"},
             {"intValue": 6},
             {"doubleValue": 6},
             {"doubleValue": 6.0},
             {"stringValue": "6"},
-        ],
-    )
-    def test_a_number_is_one_however_it_is_tagged(self, settings, file, six):
-        write(file, logs(api_request(1, input_tokens=six)))
+        )
+        write(file, logs(*(api_request(n, input_tokens=tag) for n, tag in enumerate(tags))))
 
-        assert load(settings, file) == (1, 1, 0, 0)
-        assert landed(settings, "claude_code_otel_requests", "input_tokens") == [(6,)]
+        assert load(settings, file) == (5, 5, 0, 0)
+        assert landed(settings, "claude_code_otel_requests", "input_tokens") == [(6,)] * 5
 
-    @pytest.mark.parametrize(
-        ("column", "wrong", "reason"),
-        [
-            ("input_tokens", {"stringValue": "many"}, "a count is not a whole number"),
-            ("input_tokens", {"doubleValue": "NaN"}, "a count is not a whole number"),
-            ("input_tokens", {"doubleValue": 6.5}, "a count is not a whole number"),
-            ("input_tokens", {"intValue": "-6"}, "a count is not a whole number"),
-            ("input_tokens", {"boolValue": True}, "a count is not a whole number"),
-            ("input_tokens", {"arrayValue": {}}, "the request has no input_tokens or no output"),
-            ("output_tokens", None, "the request has no input_tokens or no output"),
-            ("cost_usd", {"doubleValue": "NaN"}, "cost_usd is not an amount"),
-            ("request_id", "a\u0000b", "an id or a name is not plain text"),
-        ],
-    )
-    def test_a_record_of_a_wrong_type_is_quarantined_and_its_line_is_not(
-        self, settings, file, column, wrong, reason
-    ):
-        write(file, logs(api_request(1), api_request(2, **{column: wrong}), api_request(3)))
+    def test_a_record_of_a_wrong_type_is_quarantined_and_its_line_is_not(self, settings, file):
+        no_count, no_tokens = "a count is not a whole number", "no input_tokens or no output_tokens"
+        no_time, no_object = "missing or out of range", "the record is empty or no object"
+        wrong = [
+            (api_request(2, input_tokens={"stringValue": "many"}), no_count),
+            (api_request(2, input_tokens={"doubleValue": "NaN"}), no_count),
+            (api_request(2, input_tokens={"doubleValue": 6.5}), no_count),
+            (api_request(2, input_tokens={"intValue": "-6"}), no_count),
+            (api_request(2, input_tokens={"boolValue": True}), no_count),
+            (api_request(2, input_tokens={"arrayValue": {}}), no_tokens),
+            (api_request(2, output_tokens=None), no_tokens),
+            (api_request(2, cost_usd={"doubleValue": "NaN"}), "cost_usd is not an amount"),
+            (api_request(2, request_id="a\x01b"), "an id or a name is not plain text"),
+            *((api_request(2, at_ns=at_ns), no_time) for at_ns in (0, "", "soon", 10**18, 10**30)),
+            *((record, no_object) for record in (5, None, "text", [], True, {})),
+        ]
+        write(file, *(logs(api_request(1), record, api_request(3)) for record, _ in wrong))
 
-        assert load(settings, file) == (3, 2, 0, 1)
-        [(line, found)] = quarantine(settings)
-        assert (line, found[: len(reason)]) == (1, reason)
-        assert landed(settings, "claude_code_otel_requests", "request_id") == [
+        total = len(wrong)
+        assert load(settings, file) == (3 * total, 2 * total, 0, total)
+        found = quarantine(settings)
+        assert [line for line, _ in found] == [*range(1, total + 1)]
+        for (_, reason), (_, expected) in zip(found, wrong, strict=True):
+            assert expected in reason
+        assert landed(settings, "claude_code_otel_requests", "distinct request_id") == [
             ("req_1",),
             ("req_3",),
         ]
-
-    @pytest.mark.parametrize("record", [5, None, "text", [], True])
-    def test_a_record_that_is_no_object_is_quarantined_alone(self, settings, file, record):
-        write(file, logs(api_request(1), record, api_request(3)))
-
-        assert load(settings, file) == (3, 2, 0, 1)
-        assert quarantine(settings) == [(1, "the record is empty or no object")]
-
-    @pytest.mark.parametrize("at_ns", [0, "", "soon", 10**18, 10**30])
-    def test_a_request_at_no_time_is_not_guessed(self, settings, file, at_ns):
-        write(file, logs(api_request(1, at_ns=at_ns)))
-
-        assert load(settings, file) == (1, 0, 0, 1)
-        assert quarantine(settings) == [(1, "the time is missing or out of range")]
 
     def test_failed_requests_land_with_their_status(self, settings, file):
         write(
@@ -466,20 +452,17 @@ class TestRequests:
         )
         assert len(quarantine(settings)) == 4
 
-    @pytest.mark.parametrize(
-        "broken",
-        [
+    def test_lists_that_are_none_are_not_lost(self, settings, file):
+        broken = (
             {"resourceLogs": 5},
             {"resourceLogs": [{"scopeLogs": {}}]},
             {"resourceLogs": [{"scopeLogs": [{"logRecords": "x"}]}]},
             {"resourceLogs": [7]},
-        ],
-    )
-    def test_lists_that_are_none_are_not_lost(self, settings, file, broken):
-        write(file, broken, logs(api_request(1)))
+        )
+        write(file, *broken, logs(api_request(1)))
 
-        assert load(settings, file) == (2, 1, 0, 1)
-        assert quarantine(settings)[0][0] == 1
+        assert load(settings, file) == (5, 1, 0, 4)
+        assert [line for line, _ in quarantine(settings)] == [1, 2, 3, 4]
 
     def test_an_empty_request_is_nothing(self, settings, file):
         write(file, {"resourceLogs": []}, logs(), logs(api_request(1)))
@@ -705,7 +688,7 @@ def test_requests_that_no_file_holds_become_rows_too(tmp_path):
     for macro in otlp.MACROS:
         connection.execute(macro)
     texts = [as_line(logs(api_request(1), api_request(2))).decode()]
-    lines = pa.table({"file_index": [0], "line_number": [1], "line": texts}).cast(otlp.LINES_SCHEMA)
+    lines = pa.table({"file_index": [0], "line_number": [1], "line": texts}).cast(LINES_SCHEMA)
     signals, rest = otlp.by_signal(lines, connection)
     connection.register("pushed", signals["logs"])
     wanted = otlp.Attributes(record={"tokens": ("input_tokens",)}, either={"team": ("team.id",)})
