@@ -58,7 +58,7 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
         return gxe.ExpectColumnValuesToNotBeNull(column=column)
 
     return {
-        "anthropic_compliance_audit_events": [
+        "anthropic_compliance_events": [
             not_null("event_id"),
             gxe.ExpectColumnValuesToBeUnique(column="event_id"),
             not_null("action"),

@@ -70,7 +70,7 @@ def load_export(settings, path=AUDIT_LOG):
 
 
 def events(settings, columns, where="true"):
-    table = "{raw}.anthropic_compliance_audit_events"
+    table = "{raw}.anthropic_compliance_events"
     return rows(settings, f"select {columns} from {table} where {where} order by all")
 
 

@@ -1,7 +1,7 @@
 """Anthropic's record of who did what: the Activity Feed, and the audit log as a CSV export.
 
-GET /v1/compliance/activities   ->  anthropic_compliance_audit_events
-files at `paths` (*.csv)        ->  anthropic_compliance_audit_events
+GET /v1/compliance/activities   ->  anthropic_compliance_events
+files at `paths` (*.csv)        ->  anthropic_compliance_events
 how far the feed was read       ->  anthropic_compliance_cursors
 
 An event lands once, by its id; a row of the export by the fingerprint of all its columns. The feed

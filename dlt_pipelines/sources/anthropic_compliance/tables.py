@@ -3,7 +3,7 @@
 from dlt_pipelines.landing import RawTable
 
 AUDIT_EVENTS = RawTable(
-    "anthropic_compliance_audit_events",
+    "anthropic_compliance_events",
     {
         "load_id": "text",
         "origin": "text",

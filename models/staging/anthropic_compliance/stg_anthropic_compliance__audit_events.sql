@@ -5,7 +5,7 @@
 with
 
 source as (
-    select * from {{ source('anthropic_compliance', 'anthropic_compliance_audit_events') }}
+    select * from {{ source('anthropic_compliance', 'anthropic_compliance_events') }}
 ),
 
 renamed as (
