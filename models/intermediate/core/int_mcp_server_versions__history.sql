@@ -12,7 +12,7 @@ versions as (
     select
         versions.registry_base as registry_base,
         versions.registry_name as registry_name,
-        versions.server_version as server_version,
+        versions.published_version as published_version,
         versions.server_title as server_title,
         versions.status as status,
         versions.status_message as status_message,
@@ -29,7 +29,7 @@ versions as (
             partition by
                 versions.registry_base,
                 versions.registry_name,
-                versions.server_version,
+                versions.published_version,
                 versions.load_id,
                 versions.content_hash
             order by versions.changed_at asc
@@ -43,11 +43,11 @@ ordered as (
     select
         *,
         row_number() over (
-            partition by registry_base, registry_name, server_version
+            partition by registry_base, registry_name, published_version
             order by valid_from_at asc, loaded_at asc, load_id asc
         ) as state_number,
         lead(valid_from_at) over (
-            partition by registry_base, registry_name, server_version
+            partition by registry_base, registry_name, published_version
             order by valid_from_at asc, loaded_at asc, load_id asc
         ) as valid_to_at
     from versions
@@ -57,7 +57,7 @@ ordered as (
 select
     registry_base,
     registry_name,
-    server_version,
+    published_version,
     state_number,
     server_title,
     status,

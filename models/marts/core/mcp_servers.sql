@@ -58,7 +58,7 @@ ranked_versions as (
                 published_at desc nulls last,
                 valid_from_at desc,
                 registry_base asc,
-                server_version desc
+                published_version desc
         ) as version_rank
     from {{ ref('int_mcp_server_versions__history') }}
     where valid_to_at is null
@@ -75,7 +75,7 @@ joined as (
         coalesce(called.registry_name, listed.registry_name) as registry_name,
         listed.registry_base as registry_base,
         listed.server_title as server_title,
-        listed.server_version as newest_version,
+        listed.published_version as newest_version,
         coalesce(listed.status, 'not_in_registry') as status,
         listed.status_message as status_message,
         cast(listed.registry_name is not null as {{ dbt.type_boolean() }}) as is_in_registry,

@@ -10,7 +10,7 @@ renamed as (
         load_id,
         registry_base,
         server_name as registry_name,
-        server_version,
+        server_version as published_version,
         content_hash,
         position as position_in_entry,
 

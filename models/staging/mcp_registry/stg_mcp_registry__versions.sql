@@ -14,7 +14,7 @@ renamed as (
         cast(load_id as {{ dbt.type_string() }}) as load_id,
         cast(registry_base as {{ dbt.type_string() }}) as registry_base,
         cast(server_name as {{ dbt.type_string() }}) as registry_name,
-        cast(server_version as {{ dbt.type_string() }}) as server_version,
+        cast(server_version as {{ dbt.type_string() }}) as published_version,
         cast(content_hash as {{ dbt.type_string() }}) as content_hash,
 
         -- strings
