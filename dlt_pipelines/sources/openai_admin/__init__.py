@@ -89,7 +89,11 @@ class OpenaiAdminConfig(BaseModel):
         description="What the report on completions is grouped by.",
     )
     group_by_of_reports: dict[str, list[UsageDimension]] = Field(
-        default={"vector_stores": ["project_id"], "code_interpreter_sessions": ["project_id"]},
+        default={
+            "file_search_calls": ["project_id", "user_id", "api_key_id"],
+            "vector_stores": ["project_id"],
+            "code_interpreter_sessions": ["project_id"],
+        },
         description="The same for other usage reports, by their names; those without an entry are "
         "grouped by what they have of usage_group_by: project, user, key and model.",
     )
