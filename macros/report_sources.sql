@@ -1,9 +1,9 @@
-{#- The sources that have a `stg_<source>__usage_buckets`: one joins the reconciliation by its name here. -#}
+{#- The sources that have a `stg_<source>__usage_buckets`: one joins the marts by its name here. -#}
 {% macro usage_bucket_sources() -%}
-    {{- return(['mindweave']) -}}
+    {{- return(['anthropic_admin', 'claude_code_otel', 'openai_admin', 'mindweave']) -}}
 {%- endmacro %}
 
 {#- The sources that have a `stg_<source>__costs`. -#}
 {% macro cost_sources() -%}
-    {{- return(['mindweave']) -}}
+    {{- return(['anthropic_admin', 'openai_admin', 'mindweave']) -}}
 {%- endmacro %}
