@@ -137,11 +137,14 @@ costed as (
 listed as (
     select
         *,
-        case band when 'low' then low_cost_usd when 'high' then high_cost_usd end
-            as list_cost_usd
+        cast(
+            case band when 'low' then low_cost_usd when 'high' then high_cost_usd end
+            as {{ type_usd() }}
+        ) as list_cost_usd
     from costed
 ),
 
+-- what it costs at least and at most is the same where the band is known
 final as (
     select
         usage_date,
@@ -151,18 +154,18 @@ final as (
         token_type,
         service_tier,
         tokens,
+        {% for bound in ['least', 'greatest'] %}
+        cast(
+            case
+                when is_of_unknown_band then {{ bound }}(low_cost_usd, high_cost_usd)
+                else list_cost_usd
+            end
+            as {{ type_usd() }}
+        ) as {{ bound }}_cost_usd,
+        {% endfor %}
         list_cost_usd,
         {{ contracted_usd('list_cost_usd') }} as contracted_cost_usd,
-        is_of_unknown_band,
-        -- what it costs at least and at most
-        case
-            when is_of_unknown_band then least(low_cost_usd, high_cost_usd)
-            else list_cost_usd
-        end as least_cost_usd,
-        case
-            when is_of_unknown_band then greatest(low_cost_usd, high_cost_usd)
-            else list_cost_usd
-        end as most_cost_usd
+        is_of_unknown_band
     from listed
 )
 

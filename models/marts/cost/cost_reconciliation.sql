@@ -18,7 +18,7 @@
 ] %}
 {% set amounts = [
     'computed_cost_usd', 'report_cost_usd', 'contract_discount_usd', 'least_cost_usd',
-    'most_cost_usd', 'left_out_cost_usd', 'net_cost_usd', 'told_list_cost_usd',
+    'greatest_cost_usd', 'left_out_cost_usd', 'net_cost_usd', 'told_list_cost_usd',
     'code_execution_usd', 'unitemised_usd'
 ] %}
 with
@@ -91,7 +91,7 @@ reported as (
         case when usage.is_of_unknown_band then usage.tokens else 0 end as unknown_band_tokens,
         usage.list_cost_usd as report_cost_usd,
         usage.least_cost_usd as least_cost_usd,
-        usage.most_cost_usd as most_cost_usd,
+        usage.greatest_cost_usd as greatest_cost_usd,
         case when usage.service_tier = cost_reach.tier_left_out then usage.list_cost_usd end
             as left_out_cost_usd,
         case
@@ -132,7 +132,7 @@ stacked as (
         ('calls_by_kind', ['call_tokens', 'assumed_tokens', 'computed_cost_usd']),
         ('reported', [
             'report_tokens', 'unpriced_tokens', 'unknown_band_tokens', 'report_cost_usd',
-            'contract_discount_usd', 'least_cost_usd', 'most_cost_usd', 'left_out_cost_usd'
+            'contract_discount_usd', 'least_cost_usd', 'greatest_cost_usd', 'left_out_cost_usd'
         ])
     ] %}
     select
@@ -274,7 +274,7 @@ with_groups as (
         sum(price_gap_usd + tier_usd) over of_all_workspaces as all_price_gap_usd,
         sum(list_usd) over of_all_workspaces as all_list_usd,
         sum(coalesce(least_cost_usd, 0)) over of_all_workspaces as all_least_cost_usd,
-        sum(coalesce(most_cost_usd, 0)) over of_all_workspaces as all_most_cost_usd,
+        sum(coalesce(greatest_cost_usd, 0)) over of_all_workspaces as all_greatest_cost_usd,
         -- one side says `unknown` and the other does not
         sum(
             case
@@ -388,7 +388,7 @@ with_reasons as (
                         when not is_cost_closed then 'late_data'
                         when
                             all_unknown_band_tokens > 0
-                            and {{ is_between('all_list_usd', 'all_least_cost_usd', 'all_most_cost_usd') }}
+                            and {{ is_between('all_list_usd', 'all_least_cost_usd', 'all_greatest_cost_usd') }}
                             then 'per_request_band'
                         else 'unexplained'
                     end
@@ -396,7 +396,7 @@ with_reasons as (
             when not is_cost_closed then 'late_data'
             when
                 unknown_band_tokens > 0
-                and {{ is_between('list_usd', 'least_cost_usd', 'most_cost_usd') }}
+                and {{ is_between('list_usd', 'least_cost_usd', 'greatest_cost_usd') }}
                 then 'per_request_band'
             when not has_usage_report and list_usd >= computed_usd then 'no_usage_report'
             else 'unexplained'
