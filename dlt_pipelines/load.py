@@ -44,7 +44,9 @@ DLT_ENVIRONMENT = {
     "LOAD__DELETE_COMPLETED_JOBS": "true",
 }
 
-TABLES_OF_EVERY_LOAD = (LOADS, QUARANTINE, EXPECTATION_RESULTS, MONTH_CLOSES, *CANONICAL_TABLES)
+# rows of ours, to which dlt adds columns of its own; all other tables are filled with whole files
+TABLES_OF_ROWS = (LOADS, EXPECTATION_RESULTS, MONTH_CLOSES)
+TABLES_OF_EVERY_LOAD = (*TABLES_OF_ROWS, QUARANTINE, *CANONICAL_TABLES)
 
 SLOW_IMPORTS = ("dlt", "dlt.sources.helpers.requests", "sqlalchemy")
 
@@ -162,7 +164,8 @@ def make_missing_tables(settings: Settings) -> bool:
     missing = [table for table in tables if not are_there([table])]
     job = _Job(settings, warehouse, "missing_tables")
     with explained(job.folder):
-        job.run([_rows(table, []) for table in missing])
+        job.run([_rows(table, []) for table in missing if table in TABLES_OF_ROWS])
+        job.run([_no_files(table) for table in missing if table not in TABLES_OF_ROWS])
     return True
 
 
@@ -277,6 +280,15 @@ def _rows(table: RawTable, rows: list[dict[str, Any]]) -> Any:
         yield from rows
 
     return table.adapt(dlt.resource(items, name=table.name, write_disposition="append"))
+
+
+def _no_files(table: RawTable) -> Any:
+    """Return a table that files are to fill later as a resource without rows."""
+    import dlt
+
+    return table.adapt(
+        dlt.resource(lambda: [table.no_rows()], name=table.name, write_disposition="append")
+    )
 
 
 def _has_entries(folder: Path) -> bool:

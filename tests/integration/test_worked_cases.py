@@ -43,7 +43,7 @@ def transcript(name):
     return record
 
 
-def attributes(**values: Any):
+def attributes(**values: Any) -> list[dict[str, Any]]:
     def value(given):
         if isinstance(given, int):
             return {"intValue": str(given)}

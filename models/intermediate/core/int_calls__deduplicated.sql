@@ -249,35 +249,36 @@ select * from calls
     union all
 
     select
-        held.call_id,
-        held.identity,
-        held.vendor,
-        held.request_id,
-        held.message_id,
+        held.call_id as call_id,
+        held.identity as identity,
+        held.vendor as vendor,
+        held.request_id as request_id,
+        held.message_id as message_id,
         0 as observation_count,
         0 as source_count,
-        held.called_at,
-        held.last_observed_at,
-        superseded.processed_at,
-        held.is_sidechain,
-        held.first_load_id,
-        held.source,
+        held.called_at as called_at,
+        held.last_observed_at as last_observed_at,
+        target.processed_at as processed_at,
+        held.is_sidechain as is_sidechain,
+        held.first_load_id as first_load_id,
+        held.source as source,
         {% for column in usage_columns %}
         0 as {{ column }},
         {% endfor %}
         {% for column in chosen_columns + ['reported_cost_basis'] %}
-        held.{{ column }},
+        held.{{ column }} as {{ column }},
         {% endfor %}
-        superseded.call_id as merged_into_call_id
+        target.call_id as merged_into_call_id
     from {{ this }} as held
     inner join (
         select
             unlinked_call_id,
-            min(call_id) as call_id,
-            max(processed_at) as processed_at
+            min(call_id) as call_id
         from observations
         where unlinked_call_id != call_id
         group by unlinked_call_id
     ) as superseded
         on held.call_id = superseded.unlinked_call_id
+    inner join merged as target
+        on superseded.call_id = target.call_id
 {% endif %}
