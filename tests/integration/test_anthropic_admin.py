@@ -375,6 +375,24 @@ class TestTroubles:
             ("model_breakdown.0.estimated_cost.amount: is not an amount",),
         ]
 
+    @pytest.mark.parametrize(
+        ("path", "answer", "message"),
+        [
+            ("users", {"data": [{"email": "dana@example.com"}]}, "users does not say has_more"),
+            ("users", {"data": None, "has_more": False}, "users answered without a list `data`"),
+            ("me", {"id": 7}, "me answered with a wrong id"),
+            ("analytics/usage", {"data_refreshed_at": "soon"}, "a wrong data_refreshed_at"),
+        ],
+    )
+    def test_an_answer_of_another_shape_is_said_in_one_line(
+        self, settings, vendor, path, answer, message
+    ):
+        vendor.server._routes[f"/v1/organizations/{path}"] = lambda request: answer
+        with pytest.raises(MindweaveError, match=message) as raised:
+            load(settings, vendor, "usage", "users")
+        assert "\n" not in str(raised.value)
+        assert "dana" not in str(raised.value)
+
     def test_a_field_that_we_do_not_know_is_named(self, settings, vendor):
         vendor.lists["users"][0]["nickname"] = "Nad"
         load(settings, vendor, "users")

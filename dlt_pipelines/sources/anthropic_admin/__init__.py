@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pydantic import ValidationError
+
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.landing import RawTable
 from dlt_pipelines.observed_rows import (
@@ -138,7 +140,7 @@ class AnthropicAdminPlugin(SourcePlugin[AnthropicAdminConfig]):
 
     def _organization(self) -> str:
         given = self.config.organization_id
-        org_id = given or records.Organization.model_validate(self._api.organization()).id
+        org_id = given or _checked(records.Organization, self._api.organization(), "me").id
         if not re.fullmatch(r"[A-Za-z0-9_-]+", org_id):
             raise MindweaveError("source anthropic_admin: the organization's id is not an id")
         return org_id
@@ -223,10 +225,10 @@ class AnthropicAdminPlugin(SourcePlugin[AnthropicAdminConfig]):
         behind, only the oldest window is read, and this package is not the last.
         """
         today, window = self.context.now.date(), DAY * self.config.window_days
+        end = _day_after(self.context.now)
         if since or until:
             start = since.date() if since else report.begins
-            end = _day_after(until) if until else today + DAY
-            return Plan(_periods(start, min(end, today + DAY), window))
+            return Plan(_periods(start, min(_day_after(until), end) if until else end, window))
         correctable_from = max(today - DAY * report.correction_days, report.begins)
         start = max(self._read_until(report) or report.begins, report.begins)
         start = min(start, correctable_from)
@@ -235,7 +237,7 @@ class AnthropicAdminPlugin(SourcePlugin[AnthropicAdminConfig]):
         # kept by the window and not by the day: a run on another day writes nothing for that alone
         is_window_done = correctable_from - start == window
         return Plan(
-            _periods(start, today + DAY, window),
+            _periods(start, end, window),
             read_until=correctable_from if is_window_done else None,
         )
 
@@ -336,7 +338,8 @@ class AnthropicAdminPlugin(SourcePlugin[AnthropicAdminConfig]):
                 report.name, start, min(start + step, end), report.bucket_width, report.group_by
             )
             for page in pages:
-                refreshed = records.Freshness.model_validate(page).data_refreshed_at or refreshed
+                fresh = _checked(records.Freshness, page, report.endpoint)
+                refreshed = fresh.data_refreshed_at or refreshed
                 for record in self._rows.parse(
                     model, _data(page, report.endpoint), report.endpoint
                 ):
@@ -496,6 +499,16 @@ def _login(config: AnthropicAdminConfig) -> Mapping[str, str]:
     if config.api_key:
         return {"x-api-key": config.api_key.get_secret_value()}
     return {}
+
+
+def _checked(model: type[Record], page: Mapping[str, Any], endpoint: str) -> Record:
+    try:
+        return model.model_validate(page)
+    except ValidationError as error:
+        field = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+        raise MindweaveError(
+            f"source anthropic_admin: {endpoint} answered with a wrong {field}"
+        ) from None
 
 
 def _data(page: Mapping[str, Any], endpoint: str) -> list[Any]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.rest import Api
 
 ANALYTICS_BETA = "analytics-usage-cost-2026-08-24"
@@ -76,7 +77,13 @@ class AdminApi:
         paginator = JSONResponseCursorPaginator(
             cursor_path="last_id", cursor_param="after_id", has_more_path="has_more"
         )
-        return self._api().pages(f"{ROOT}/{path}", {"limit": MOST_ROWS, **parameters}, paginator)
+        try:
+            yield from self._api().pages(
+                f"{ROOT}/{path}", {"limit": MOST_ROWS, **parameters}, paginator
+            )
+        except ValueError:
+            # dlt's words for it quote the whole answer
+            raise MindweaveError(f"source anthropic_admin: {path} does not say has_more") from None
 
     def _pages(
         self, path: str, parameters: Mapping[str, Any], beta: str | None = None

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.rest import Api
 
 PATH = "v1/compliance/activities"
@@ -51,4 +52,10 @@ class ComplianceApi:
         paginator = JSONResponseCursorPaginator(
             cursor_path=cursor, cursor_param=parameter, has_more_path="has_more"
         )
-        return self._api.pages(PATH, {**self._parameters, **parameters}, paginator)
+        try:
+            yield from self._api.pages(PATH, {**self._parameters, **parameters}, paginator)
+        except ValueError:
+            # dlt's words for it quote the whole answer
+            raise MindweaveError(
+                "source anthropic_compliance: activities does not say has_more"
+            ) from None

@@ -1,4 +1,4 @@
-{# The bill by day and group, in dollars since it landed; the classic report tells no list amount. #}
+{# The bill by day and group, in dollars since it landed; a classic report tells no list amount. #}
 with
 
 source as (
