@@ -12,6 +12,7 @@ from dlt_pipelines.load import load_source
 from dlt_pipelines.privacy import customer_key
 from tests.transcripts import home_settings, rows
 from tests.vendors.openai_admin import ADMIN_KEY, DATA, KEY_WITHOUT_SCOPES, openai_server
+from tests.vendors.server import RefusalError
 
 NOW = datetime(2026, 8, 10, 12)
 FIRST_SECOND = 1785542400  # of 2026-08-01
@@ -175,7 +176,7 @@ class TestUsage:
 
         def fails_later(request):
             if int(request.one("start_time")) >= refused_from:
-                server.fail_next(COMPLETIONS, 503)
+                raise RefusalError(503, "overloaded")
             return original(request)
 
         server._routes = {**server._routes, COMPLETIONS: fails_later}
