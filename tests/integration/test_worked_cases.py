@@ -245,14 +245,14 @@ def test_the_worked_cases_of_several_sources_are_exact(settings, tmp_path):
         # what only telemetry told so far is of requests
         assert set(company.calls()) == {f"anthropic/req_{n}" for n in names["claude_code_otel"]}
 
-        company.load_transcripts([*names["claude_code"], "by_litellm"])
-        company.load_litellm("by_litellm")
+        company.load_transcripts([*names["claude_code"], "bylitellm"])
+        company.load_litellm("bylitellm")
         company.load_files(names["gateway"])
         dbt.run(*BUILD)
 
     calls = company.calls()
     # a request leads to its message where a transcript names both
-    assert set(calls) == {"anthropic/msg_by_litellm"} | {
+    assert set(calls) == {"anthropic/msg_bylitellm"} | {
         f"anthropic/{'msg' if 'claude_code' in seen else 'req'}_{name_of(seen)}" for seen in SEEN_BY
     }
     assert {call["total_cost_usd"] for call in calls.values()} == {Decimal("0.0775")}
@@ -265,7 +265,7 @@ def test_the_worked_cases_of_several_sources_are_exact(settings, tmp_path):
         "latency_ms": 2841,
         "speed": "standard",
     }
-    by_litellm = calls["anthropic/msg_by_litellm"]
+    by_litellm = calls["anthropic/msg_bylitellm"]
     assert (by_litellm["source_count"], by_litellm["latency_ms"]) == (2, 2850)
     assert by_litellm["reported_cost_usd"] == Decimal("0.0775")
     told = company.ask(
