@@ -12,6 +12,7 @@ from great_expectations import expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 
+from dlt_pipelines.expectations.anthropic_admin import ExpectNoRowInQuarantine
 from dlt_pipelines.expectations.claude_code import ExpectEveryRowToBeAccountedFor
 
 OLDEST = datetime(2020, 1, 1)
@@ -63,14 +64,6 @@ class ExpectDaysToHaveOneBucketKey(gxe.UnexpectedRowsExpectation):
         where
             right(bucket_key, 10) != cast(cast(bucket_start_at as date) as varchar)
             or bucket_end_at > cast(bucket_start_at as date) + interval '1' day
-    """
-
-
-class ExpectNoRowInQuarantine(gxe.UnexpectedRowsExpectation):
-    """Find loads that could not use a record: an API seldom tells a wrong one."""
-
-    unexpected_rows_query: str = """
-        select load_id from {batch} where rows_quarantined > 0
     """
 
 

@@ -1,12 +1,16 @@
+import ast
 import os
 import stat
 import sys
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dlt_pipelines import expectations
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.expectations import has_suites
 from flows import checks
@@ -102,3 +106,16 @@ def test_the_password_of_a_warehouse_is_told_by_stdin_only(stand_in, tmp_path):
     assert "s3cret" not in str(caught.value)
     assert "s3cret" not in (tmp_path / "arguments").read_text()
     assert "s3cret" not in (tmp_path / "environment").read_text()
+
+
+def test_no_two_expectations_share_a_name():
+    # Great Expectations knows them by name: the one that is imported last would be checked for both
+    names = Counter(
+        node.name
+        for path in Path(expectations.__file__).parent.glob("*.py")
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    )
+
+    assert names
+    assert [name for name, count in names.items() if count > 1] == []
