@@ -17,6 +17,7 @@
     'usage_date', 'vendor', 'workspace_id', 'model_id', 'service_tier', 'speed',
     'inference_geo', 'price_region', 'price_version'
 ] %}
+{% set counts = ['calls', 'cache_write_assumed_tokens', 'web_search_requests'] %}
 with
 
 {% if is_incremental() %}
@@ -33,7 +34,9 @@ with
     changed_days as (
         select changed.usage_date
         from changed
+
         union
+
         select held.usage_date
         from (select distinct usage_date from {{ this }}) as held
         inner join changed
@@ -47,11 +50,10 @@ calls as (
         *,
         cast(called_at as date) as report_date
     from {{ ref('int_calls__priced') }}
-    where
-        merged_into_call_id is null
-        {% if is_incremental() %}
-            and cast(called_at as date) in (select changed_days.usage_date from changed_days)
-        {% endif %}
+    {% if is_incremental() %}
+        where
+            cast(called_at as date) in (select changed_days.usage_date from changed_days)
+    {% endif %}
 ),
 
 requests as (
@@ -72,6 +74,7 @@ requests as (
         cache_write_assumed_tokens,
         web_search_requests
     from calls
+    where merged_into_call_id is null
 
     union all
 
@@ -94,7 +97,9 @@ requests as (
     from calls
     inner join {{ ref('int_call_passes__priced') }} as passes
         on calls.call_id = passes.call_id
-    where calls.pass_tokens > 0
+    where
+        calls.merged_into_call_id is null
+        and calls.pass_tokens > 0
 ),
 
 summed as (
@@ -114,7 +119,7 @@ summed as (
 
 with_prices as (
     select
-        {% for column in dimensions + ['calls', 'cache_write_assumed_tokens', 'web_search_requests'] %}
+        {% for column in dimensions + counts %}
         summed.{{ column }} as {{ column }},
         {% endfor %}
         {% for kind in kinds %}

@@ -1,7 +1,7 @@
 {{ config(order_by=['usage_date', 'vendor', 'workspace_id', 'model_id', 'token_type']) }}
 
 {#
-  Calls, the vendor's count of tokens and the vendor's bill, side by side, in three steps:
+  Calls, the vendor's usage report and the vendor's bill, side by side:
 
       calls × our price  →  report × our price  →  the bill at list prices  (→ what is invoiced)
                     usage difference        price difference          discount
@@ -136,21 +136,21 @@ stacked as (
         ])
     ] %}
     select
-        {{ grain | join(', ') }},
+        {{ grain[:-1] | join(', ') }},
         {% for column in counts %}
         cast({{ column if column in columns else 0 }} as bigint) as {{ column }},
         {% endfor %}
         {% for column in amounts %}
-        cast({{ column if column in columns else 'null' }} as {{ type_usd() }}) as {{ column }}
-        {{- "," if not loop.last }}
+        cast({{ column if column in columns else 'null' }} as {{ type_usd() }}) as {{ column }},
         {% endfor %}
+        token_type
     from {{ relation }}
 
     union all
 
     {% endfor %}
     select
-        {{ grain | join(', ') }},
+        {{ grain[:-1] | join(', ') }},
         {% for column in counts[:-2] %}
         cast(0 as bigint) as {{ column }},
         {% endfor %}
@@ -166,19 +166,21 @@ stacked as (
         cast(
             case when cost_type = 'tokens' and token_type = 'none' then net_cost_usd end
             as {{ type_usd() }}
-        ) as unitemised_usd
+        ) as unitemised_usd,
+        token_type
     from billed
 ),
 
 side_by_side as (
     select
-        {{ grain | join(', ') }},
+        {{ grain[:-1] | join(', ') }},
         {% for column in counts %}
         cast(sum({{ column }}) as bigint) as {{ column }},
         {% endfor %}
         {% for column in amounts %}
-        cast(sum({{ column }}) as {{ type_usd() }}) as {{ column }}{{ "," if not loop.last }}
+        cast(sum({{ column }}) as {{ type_usd() }}) as {{ column }},
         {% endfor %}
+        token_type
     from stacked
     group by {{ grain | join(', ') }}
 ),
@@ -207,7 +209,9 @@ with_reach as (
         coalesce(
             {{ is_closed_at('side_by_side.usage_date', 'usage_reach') }}, false
         ) as is_usage_closed,
-        coalesce({{ is_closed_at('side_by_side.usage_date', 'cost_reach') }}, false) as is_cost_closed,
+        coalesce(
+            {{ is_closed_at('side_by_side.usage_date', 'cost_reach') }}, false
+        ) as is_cost_closed,
         coalesce(limits.tolerance_usd, 0) as tolerance_usd,
         coalesce(limits.tolerance_share, 0) as tolerance_share,
         coalesce(limits.has_seats, false) as has_seats
@@ -230,7 +234,7 @@ with_tokens as (
         sum(case when workspace_id = 'unknown' then call_tokens else 0 end)
             over of_all_workspaces as unknown_call_tokens,
         sum(case when workspace_id = 'unknown' then call_tokens + report_tokens else 0 end)
-            over of_all_workspaces > 0 as is_usage_of_unknown_workspace,
+            over of_all_workspaces as unknown_tokens,
         sum(unpriced_tokens) over of_all_workspaces as all_unpriced_tokens,
         sum(unknown_band_tokens) over of_all_workspaces as all_unknown_band_tokens
     from with_reach
@@ -245,7 +249,7 @@ with_base as (
             when not has_usage_report then computed_usd
             when unpriced_tokens + unknown_band_tokens > 0 then computed_usd
             when
-                is_usage_of_unknown_workspace
+                unknown_tokens > 0
                 and all_unpriced_tokens + all_unknown_band_tokens > 0
                 then computed_usd
             else coalesce(report_cost_usd, 0)
@@ -258,7 +262,7 @@ with_gaps as (
         *,
         base_usd - computed_usd as usage_gap_usd,
         case when has_any_bill then list_usd - base_usd else 0 end as price_gap_usd,
-        -- a tier that the bill leaves out is no difference in price, unless the bill has it after all
+        -- a tier that the bill leaves out is no difference in price, unless it is on it after all
         case
             when not has_any_bill or {{ is_within('list_usd - base_usd', 'list_usd') }} then 0
             else left_out_usd
@@ -274,7 +278,7 @@ with_groups as (
         sum(price_gap_usd + tier_usd) over of_all_workspaces as all_price_gap_usd,
         sum(list_usd) over of_all_workspaces as all_list_usd,
         sum(coalesce(least_cost_usd, 0)) over of_all_workspaces as all_least_cost_usd,
-        sum(coalesce(greatest_cost_usd, 0)) over of_all_workspaces as all_greatest_cost_usd,
+        sum(coalesce(greatest_cost_usd, 0)) over of_all_workspaces as all_most_cost_usd,
         -- one side says `unknown` and the other does not
         sum(
             case
@@ -283,7 +287,7 @@ with_groups as (
                 when base_usd = 0 and cost_lines > 0 then 1
                 else 0
             end
-        ) over of_all_workspaces > 0 as is_bill_of_unknown_workspace,
+        ) over of_all_workspaces as one_sided_rows,
         sum(call_tokens) over of_the_model as call_tokens_of_the_model,
         sum(case when token_type like 'cache_write%' then missing_tokens else 0 end)
             over of_the_model as missing_writes,
@@ -332,15 +336,16 @@ with_reasons as (
             when not has_usage_report and call_tokens = 0 then null
             when not has_usage_report and not has_bill then 'no_report'
             when not has_usage_report or missing_tokens = 0 then null
-            when {{ is_close('missing_tokens', 'report_tokens') }}
-                and not is_usage_of_unknown_workspace
+            when
+                unknown_tokens = 0
+                and {{ is_close('missing_tokens', 'report_tokens') }}
                 then 'small_difference'
             when
-                is_usage_of_unknown_workspace
+                unknown_tokens > 0
                 and {{ is_close('all_missing_tokens', 'all_report_tokens') }}
                 then 'workspace_not_told'
             when not is_usage_closed then 'late_data'
-            when is_usage_of_unknown_workspace
+            when unknown_tokens > 0
                 then
                     case
                         when
@@ -348,10 +353,11 @@ with_reasons as (
                             and (unknown_call_tokens > 0 or all_call_tokens = 0)
                             then 'source_blind_spot'
                         when all_missing_tokens < 0 and has_seats then 'seat_usage'
+                        when all_missing_tokens < 0 and unknown_call_tokens > 0
+                            then 'account_not_told'
                         else 'unexplained'
                     end
-            when token_type != 'web_search' and call_tokens_of_the_model = 0 then 'source_blind_spot'
-            when token_type = 'web_search' and call_tokens = 0 then 'source_blind_spot'
+            when call_tokens_of_the_model = 0 then 'source_blind_spot'
             when
                 token_type like 'cache_write%'
                 and assumed_writes > 0
@@ -370,7 +376,7 @@ with_reasons as (
                         else 'code_execution_not_in_usage'
                     end
             when unpriced_tokens > 0 then 'unpriced_model'
-            when is_usage_of_unknown_workspace and all_unpriced_tokens > 0 then 'unpriced_model'
+            when unknown_tokens > 0 and all_unpriced_tokens > 0 then 'unpriced_model'
             when price_gap_usd + tier_usd = 0 then null
             when unitemised_rows > 0 and is_without_item
                 then
@@ -380,7 +386,7 @@ with_reasons as (
                         when not is_cost_closed then 'late_data'
                         else 'unexplained'
                     end
-            when is_bill_of_unknown_workspace
+            when one_sided_rows > 0
                 then
                     case
                         when {{ is_within('all_price_gap_usd', 'all_list_usd') }}
@@ -388,7 +394,9 @@ with_reasons as (
                         when not is_cost_closed then 'late_data'
                         when
                             all_unknown_band_tokens > 0
-                            and {{ is_between('all_list_usd', 'all_least_cost_usd', 'all_greatest_cost_usd') }}
+                            and {{ is_between(
+                                'all_list_usd', 'all_least_cost_usd', 'all_most_cost_usd'
+                            ) }}
                             then 'per_request_band'
                         else 'unexplained'
                     end
@@ -409,7 +417,7 @@ judged as (
         *,
         case
             when usage_reason is null or usage_reason != 'unexplained' then 0
-            when not is_usage_of_unknown_workspace then abs(usage_gap_usd)
+            when unknown_tokens = 0 then abs(usage_gap_usd)
             when usage_rank = 1 then abs(all_usage_gap_usd)
             else 0
         end
@@ -417,7 +425,7 @@ judged as (
             when price_reason is null or price_reason != 'unexplained' then 0
             when unitemised_rows > 0 and is_without_item
                 then case when unitemised_rank = 1 then abs(unitemised_gap_usd) else 0 end
-            when not is_bill_of_unknown_workspace then abs(price_gap_usd + tier_usd)
+            when one_sided_rows = 0 then abs(price_gap_usd + tier_usd)
             when bill_rank = 1 then abs(all_price_gap_usd)
             else 0
         end as unexplained_usd,
@@ -464,7 +472,8 @@ final as (
             case when unpriced_tokens + unknown_band_tokens = 0 then report_cost_usd end
             as {{ type_usd() }}
         ) as report_cost_usd,
-        cast(case when cost_lines > 0 then list_usd end as {{ type_usd() }}) as vendor_list_cost_usd,
+        cast(case when cost_lines > 0 then list_usd end as {{ type_usd() }})
+            as vendor_list_cost_usd,
         net_cost_usd as vendor_net_cost_usd,
         cast(case when cost_lines > 0 then list_usd - net_cost_usd end as {{ type_usd() }})
             as discount_usd,

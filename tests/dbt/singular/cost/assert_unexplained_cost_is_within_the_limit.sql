@@ -1,5 +1,7 @@
 -- a month whose unexplained differences exceed both limits of the customer: docs/reconciliation.md
 -- says where to look, seeds/reconciliation_limits.csv how much may be
+-- depends_on: {{ ref('invoice_ladder') }}, {{ ref('capture_rate') }}
+{# after both, which say where to look, so that it does not keep them from being built #}
 with
 
 months as (
