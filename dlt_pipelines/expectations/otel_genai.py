@@ -40,7 +40,7 @@ class ExpectInputToIncludeTheCache(gxe.UnexpectedRowsExpectation):
     """
 
 
-class ExpectCacheSplitWithinTotal(gxe.UnexpectedRowsExpectation):
+class ExpectSpansToSplitTheirCacheWrites(gxe.UnexpectedRowsExpectation):
     """Find cache writes whose parts, which have prices of their own, exceed the whole."""
 
     unexpected_rows_query: str = """
@@ -72,7 +72,7 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
             not_null("response_id", warning),
             not_null("response_model", warning),
             ExpectInputToIncludeTheCache(severity=warning),
-            ExpectCacheSplitWithinTotal(),
+            ExpectSpansToSplitTheirCacheWrites(),
             *(
                 gxe.ExpectColumnValuesToBeBetween(column=column, min_value=0, max_value=MOST_TOKENS)
                 for column in TOKEN_COLUMNS
