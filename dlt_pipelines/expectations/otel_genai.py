@@ -29,7 +29,7 @@ TOKEN_COLUMNS = (
 )
 
 
-class ExpectInputOfSpansToIncludeTheCache(gxe.UnexpectedRowsExpectation):
+class ExpectInputToIncludeTheCache(gxe.UnexpectedRowsExpectation):
     """Find spans whose producer leaves the cache out of the input: their input counts as 0."""
 
     unexpected_rows_query: str = """
@@ -40,7 +40,7 @@ class ExpectInputOfSpansToIncludeTheCache(gxe.UnexpectedRowsExpectation):
     """
 
 
-class ExpectCacheSplitOfSpansWithinTotal(gxe.UnexpectedRowsExpectation):
+class ExpectSpansToSplitTheirCacheWrites(gxe.UnexpectedRowsExpectation):
     """Find cache writes whose parts, which have prices of their own, exceed the whole."""
 
     unexpected_rows_query: str = """
@@ -71,8 +71,8 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
             # without it a call cannot be told from what a provider's own log says of it
             not_null("response_id", warning),
             not_null("response_model", warning),
-            ExpectInputOfSpansToIncludeTheCache(severity=warning),
-            ExpectCacheSplitOfSpansWithinTotal(),
+            ExpectInputToIncludeTheCache(severity=warning),
+            ExpectSpansToSplitTheirCacheWrites(),
             *(
                 gxe.ExpectColumnValuesToBeBetween(column=column, min_value=0, max_value=MOST_TOKENS)
                 for column in TOKEN_COLUMNS
