@@ -271,3 +271,6 @@ def test_a_warehouse_that_was_loaded_without_some_tables_gets_them(
         query = f"select count(*) as row_count from {settings.raw_schema}.{table}"
         assert warehouse.query(query).to_pylist() == [{"row_count": 0}]
     assert not make_missing_tables(settings)
+    # and a source that loads for the first time after a build finds tables that take its files
+    loaded = load(settings, write(tmp_path / "t" / "s.jsonl", said(1, "2025-10-03"), "broken"))
+    assert (loaded.counts.rows_loaded, loaded.counts.rows_quarantined) == (1, 1)
