@@ -188,8 +188,8 @@ class LitellmPlugin(SourcePlugin[LitellmConfig]):
         # no rows are no time on DuckDB and PostgreSQL, and 1970 on ClickHouse
         if newest is None or newest.year < 2020:
             return None
-        newest = newest.astimezone(UTC).replace(tzinfo=None) if newest.tzinfo else newest
-        return min(newest, self.context.now)
+        utc: datetime = newest.astimezone(UTC).replace(tzinfo=None) if newest.tzinfo else newest
+        return min(utc, self.context.now)
 
     def _known(self, column: str, start: datetime | None) -> pa.Table | None:
         """Return request_id and content_hash of what landed last of each record since ``start``."""
