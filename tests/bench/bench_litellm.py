@@ -140,7 +140,10 @@ def measure(url: str, folder: Path, records: int, runs: int) -> None:
         f"\nat most {peak:,.0f} MB of memory; at least {WANTED:,} records/s are wanted: {rate:,.0f}"
     )
     share = alone[0] / whole[0]
-    holding = "PostgreSQL" if share > 0.5 else "our own work"
+    is_starved = share <= 0.5 and whole[1] / whole[0] < 0.5
+    holding = (
+        "PostgreSQL" if share > 0.5 else "what else runs here" if is_starved else "our own work"
+    )
     print(
         f"PostgreSQL alone takes {share:.0%} of the load; over the load we use "
         f"{whole[1] / whole[0]:.0%} of a core: {holding} holds it back"
