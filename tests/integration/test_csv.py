@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dlt_pipelines.config import Settings
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.load import load_source
 from dlt_pipelines.privacy import customer_key
@@ -263,6 +264,19 @@ class TestChanges:
 
         write(path, header, third, "b,2026-05-01,20,2", "d,2026-05-01,5,4")
         assert counts(load(settings, path, columns)) == (1, 2, 0)
+
+    @pytest.mark.parametrize("engine", ["postgres_database", "clickhouse"])
+    def test_other_warehouses_know_what_a_file_said(self, request, tmp_path, engine):
+        settings = Settings(tmp_path / "home", request.getfixturevalue(engine), "local")
+        path = tmp_path / "calls.csv"
+        lines = ["time,in,out,cost", "2026-05-01 12:00:00.123456,1,1,0.1", "2026-05-01,2,2,0.2"]
+        columns = {**CALLS, "reported_cost_usd": "cost"}
+        write(path, *lines)
+        load(settings, path, columns, time_zone="Europe/Berlin")
+        write(path, *lines, "2026-05-01,3,3,0.3")
+
+        assert counts(load(settings, path, columns, time_zone="Europe/Berlin")) == (1, 2, 0)
+        assert load(settings, path, columns, time_zone="Europe/Berlin").load_id is None
 
     def test_a_changed_bucket_is_replaced_as_a_whole(self, settings, tmp_path):
         path = tmp_path / "usage.csv"

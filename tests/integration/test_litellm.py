@@ -5,6 +5,8 @@ from decimal import Decimal
 
 import pytest
 
+from dlt_pipelines.config import Settings
+from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.load import load_source
 from dlt_pipelines.privacy import customer_key
@@ -88,6 +90,24 @@ def test_both_ways_give_the_same_rows_and_no_content(tmp_path, postgres_database
     # and again nothing
     assert load(by_database, postgres_database).load_id is None
     assert ask(by_api, gateway).load_id is None
+
+
+@pytest.mark.parametrize("engine", ["postgres_database", "clickhouse"])
+def test_other_warehouses_hold_the_same_and_nothing_lands_twice(request, tmp_path, gateway, engine):
+    settings = Settings(tmp_path, request.getfixturevalue(engine), "local")
+    late = gateway.rows.pop(4)
+    ask(settings, gateway)
+    assert ask(settings, gateway).load_id is None
+    gateway.rows.append(late)
+    assert counts(ask(settings, gateway))[0] == 1
+
+    found = warehouse_at(settings.warehouse_url).query(
+        "select count(*) as calls, sum(spend_usd) as spend, sum(prompt_tokens) as tokens "
+        f"from {settings.raw_schema}.litellm_spend_logs"
+    )
+    [row] = found.to_pylist()
+    assert (row["calls"], row["tokens"]) == (8, 126210)
+    assert row["spend"] == Decimal("0.3666073456789")
 
 
 def test_a_call_lands_with_every_field_we_need(settings, postgres_database):

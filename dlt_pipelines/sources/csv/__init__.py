@@ -159,20 +159,21 @@ class CsvPlugin(SourcePlugin[CsvConfig]):
         return found
 
     def _known_files(self) -> dict[str, Mapping[str, Any]]:
+        columns = ", ".join(f"files.{name} as {name}" for name in tables.FILES.columns)
         rows = landed(
             self.context,
-            """
+            f"""
             select *
             from (
                 select
-                    files.*,
+                    {columns},
                     row_number() over (
                         partition by files.file_id
                         order by loads.finished_at desc, loads.load_id desc
                     ) as recency
-                from {raw}.csv_files as files
-                inner join {raw}.loads as loads on files.load_id = loads.load_id
-                inner join {raw}._dlt_loads as packages
+                from {{raw}}.csv_files as files
+                inner join {{raw}}.loads as loads on files.load_id = loads.load_id
+                inner join {{raw}}._dlt_loads as packages
                     on loads._dlt_load_id = packages.load_id and packages.status = 0
             ) as ranked
             where recency = 1

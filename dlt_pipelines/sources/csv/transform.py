@@ -79,6 +79,7 @@ def land_rows(
         refused = _read(connection, files, file, header, parameters)
         rows = run("select count(*) from file_rows")
         run(_typed(files))
+        connection.execute("set timezone = 'UTC'")
         run(_judged(files))
         quarantined = run("select count(*) from judged where problem is not null") + refused
         run(_named(files))
@@ -430,12 +431,14 @@ def _refusals(context: LoadContext, connection: duckdb.DuckDBPyConnection) -> st
 def _before(context: LoadContext, files: MappedFiles, file: "FoundFile") -> pa.Table | None:
     """Return what the file said last, row by row or bucket by bucket."""
     key = "bucket_key" if files.kind in REPORTED else "observation_id"
+    # each by its name: ClickHouse keeps the table's name in those that both tables have
+    columns = ", ".join(f"landed.{name} as {name}" for name in files.table.columns)
     return context.read_raw(
         f"""
         select *
         from (
             select
-                landed.*,
+                {columns},
                 dense_rank() over (
                     partition by landed.{key}
                     order by loads.finished_at desc, loads.load_id desc

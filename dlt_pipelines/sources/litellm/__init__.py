@@ -13,7 +13,7 @@ same rows. Prompts, answers and what is said of people stay where they are: see 
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -181,12 +181,15 @@ class LitellmPlugin(SourcePlugin[LitellmConfig]):
                 select load_id, {column} from {{raw}}.{tables.TOOL_CALLS.name}
             ) as landed
             {_COMPLETED}
-            where landed.{column} >= '2020-01-01'
+            where landed.{column} >= '2020-01-01 00:00:00'
             """
         )
         newest: Any = rows.column("newest")[0].as_py() if rows is not None and len(rows) else None
         # no rows are no time on DuckDB and PostgreSQL, and 1970 on ClickHouse
-        return min(newest, self.context.now) if newest and newest.year >= 2020 else None
+        if newest is None or newest.year < 2020:
+            return None
+        utc: datetime = newest.astimezone(UTC).replace(tzinfo=None) if newest.tzinfo else newest
+        return min(utc, self.context.now)
 
     def _known(self, column: str, start: datetime | None) -> pa.Table | None:
         """Return request_id and content_hash of what landed last of each record since ``start``."""

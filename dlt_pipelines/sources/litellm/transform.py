@@ -213,7 +213,14 @@ judged as (
     from counted
 )
 
-select * from judged
+-- of what was read, the texts are kept where the row is refused, for its fingerprint
+select * replace (
+    case when problem is not null then usage end as usage,
+    case when problem is not null then additional_usage end as additional_usage,
+    case when problem is not null then cost_breakdown end as cost_breakdown,
+    case when problem is not null then tool_call end as tool_call
+)
+from judged
 """
 
 PEOPLE = f"""

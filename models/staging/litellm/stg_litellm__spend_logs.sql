@@ -87,9 +87,10 @@ renamed as (
         -- quantities
         case
             when is_input_without_cache then told_input_tokens
-            else greatest(
-                told_input_tokens - read_tokens - written_5m_tokens - written_1h_tokens, 0
-            )
+            else
+                greatest(
+                    told_input_tokens - read_tokens - written_5m_tokens - written_1h_tokens, 0
+                )
         end as input_tokens,
         written_5m_tokens as cache_write_5m_tokens,
         written_1h_tokens as cache_write_1h_tokens,
