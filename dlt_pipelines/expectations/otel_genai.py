@@ -29,7 +29,7 @@ TOKEN_COLUMNS = (
 )
 
 
-class ExpectInputToIncludeTheCache(gxe.UnexpectedRowsExpectation):
+class ExpectInputOfSpansToIncludeTheCache(gxe.UnexpectedRowsExpectation):
     """Find spans whose producer leaves the cache out of the input: their input counts as 0."""
 
     unexpected_rows_query: str = """
@@ -71,7 +71,7 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
             # without it a call cannot be told from what a provider's own log says of it
             not_null("response_id", warning),
             not_null("response_model", warning),
-            ExpectInputToIncludeTheCache(severity=warning),
+            ExpectInputOfSpansToIncludeTheCache(severity=warning),
             ExpectSpansToSplitTheirCacheWrites(),
             *(
                 gxe.ExpectColumnValuesToBeBetween(column=column, min_value=0, max_value=MOST_TOKENS)

@@ -3,6 +3,7 @@
 import json
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import duckdb
 import pytest
@@ -162,6 +163,7 @@ class TestClaudeCode:
     def test_a_record_of_a_wrong_type_is_quarantined_and_its_line_is_not(self, settings, file):
         no_count, no_tokens = "a count is not a whole number", "no input_tokens or no output_tokens"
         no_time, no_object = "missing or out of range", "the record is empty or no object"
+        others: tuple[Any, ...] = (5, None, "text", [], True, {})
         wrong = [
             (api_request(2, input_tokens={"stringValue": "many"}), no_count),
             (api_request(2, input_tokens={"doubleValue": "NaN"}), no_count),
@@ -173,7 +175,7 @@ class TestClaudeCode:
             (api_request(2, cost_usd={"doubleValue": "NaN"}), "cost_usd is not an amount"),
             (api_request(2, request_id="a\x01b"), "an id or a name is not plain text"),
             *((api_request(2, at_ns=at_ns), no_time) for at_ns in (0, "", "soon", 10**18, 10**30)),
-            *((record, no_object) for record in (5, None, "text", [], True, {})),
+            *((other, no_object) for other in others),
         ]
         write(file, *(logs(api_request(1), record, api_request(3)) for record, _ in wrong))
 
@@ -453,7 +455,7 @@ class TestRequests:
         assert len(quarantine(settings)) == 4
 
     def test_lists_that_are_none_are_not_lost(self, settings, file):
-        broken = (
+        broken: tuple[Any, ...] = (
             {"resourceLogs": 5},
             {"resourceLogs": [{"scopeLogs": {}}]},
             {"resourceLogs": [{"scopeLogs": [{"logRecords": "x"}]}]},
