@@ -19,9 +19,7 @@ seeded as (
         cast(coalesce(valid_to_date, cast('2200-01-01' as date)) as {{ dbt.type_timestamp() }})
             as valid_to_at
     from {{ ref('identity_map') }}
-)
-
-{%- if identity_sources() %},
+),
 
 loads as (
     select * from {{ ref('int_loads__numbered') }}
@@ -29,10 +27,9 @@ loads as (
 
 listed as (
     {% for source in identity_sources() %}
-        select
-            {{ identity_columns() | join(',\n            ') }}
-        from {{ ref('stg_' ~ source ~ '__identities') }}
-        {% if not loop.last %}union all{% endif %}
+    select {{ identity_columns() | join(', ') }}
+    from {{ ref('stg_' ~ source ~ '__identities') }}
+    {% if not loop.last %}union all{% endif %}
     {% endfor %}
 ),
 
@@ -85,7 +82,3 @@ select * from seeded
 union all
 select * from from_apis
 where valid_from_at < valid_to_at
-{% else %}
-
-select * from seeded
-{% endif %}
