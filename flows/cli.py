@@ -348,6 +348,19 @@ def sources(name: Annotated[str | None, typer.Argument()] = None) -> None:
 
 
 @app.command()
+def pseudonym(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...")], customer: Customer = None
+) -> None:
+    """Print the pseudonyms of people (e-mail, login or vendor id), for seeds/identity_map.csv."""
+    from dlt_pipelines.privacy import customer_key
+
+    settings = read_settings(customer)
+    key = customer_key(settings.home, settings.customer)
+    for name in names:
+        typer.echo(f"{key.person(name.lower() if '@' in name else name)} {name}")
+
+
+@app.command()
 def schedule(customer: Customer = None) -> None:
     """Run every hour under Prefect, with retries, until stopped."""
     from flows.serve import serve_hourly

@@ -395,3 +395,18 @@ def as_anybody(home, *arguments):
     if done.returncode == 77:
         pytest.skip("root cannot give up its right to read everything here")
     return done
+
+
+def test_the_pseudonym_of_a_person_is_the_one_that_lands(tmp_path, monkeypatch, capsys):
+    from dlt_pipelines.privacy import customer_key
+    from flows.cli import pseudonym
+
+    monkeypatch.setenv("MINDWEAVE_HOME", str(tmp_path))
+
+    pseudonym(["Dana@Example.com", "dana"], customer="local")
+
+    key = customer_key(tmp_path, "local")
+    assert capsys.readouterr().out.splitlines() == [
+        f"{key.person('dana@example.com')} Dana@Example.com",
+        f"{key.person('dana')} dana",
+    ]
