@@ -2,6 +2,8 @@
 
 import copy
 import json
+import subprocess
+import time
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -10,7 +12,7 @@ import pytest
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.load import load_source
 from dlt_pipelines.privacy import customer_key
-from tests.transcripts import home_settings, rows
+from tests.transcripts import MINDWEAVE, REPOSITORY, command_environment, home_settings, rows
 from tests.vendors.openai_admin import ADMIN_KEY, DATA, KEY_WITHOUT_SCOPES, openai_server
 from tests.vendors.server import RefusalError
 
@@ -462,3 +464,38 @@ class TestRefusals:
             for bucket in json.loads(path.read_text("utf-8")):
                 assert bucket["object"] == "bucket"
                 assert bucket["end_time"] - bucket["start_time"] == 86400
+
+
+def test_a_kill_costs_no_more_than_the_part_under_way(tmp_path, server):
+    killed, whole = home_settings(tmp_path / "killed" / "home"), home_settings(tmp_path / "whole")
+    configuration = {**USAGE_ONLY, "window_days": 2, "corrected_days": 1}
+    environment = command_environment(
+        killed.home,
+        **{
+            f"SOURCES__OPENAI_ADMIN__{name.upper()}": str(value).lower()
+            for name, value in configuration.items()
+            if name != "usage_reports"
+        },
+        SOURCES__OPENAI_ADMIN__USAGE_REPORTS='["completions"]',
+        SOURCES__OPENAI_ADMIN__API_KEY=ADMIN_KEY,
+        SOURCES__OPENAI_ADMIN__BASE_URL=f"{server.base_url}/v1",
+        SOURCES__OPENAI_ADMIN__START_DATE='"2026-08-01"',
+    )
+    server.hold_after(COMPLETIONS, 2)
+
+    command = [str(MINDWEAVE), "load", "--source", "openai_admin"]
+    with subprocess.Popen(command, env=environment, cwd=REPOSITORY) as process:
+        deadline = time.monotonic() + 60
+        while len(server.asked(COMPLETIONS)) < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.kill()
+    server.release()
+    assert input_tokens(killed)
+    asked_before = len(server.asked(COMPLETIONS))
+
+    load(killed, server, **configuration)
+
+    starts = [int(request.one("start_time")) for request in server.asked(COMPLETIONS)]
+    assert min(starts[asked_before:]) > min(starts)
+    load(whole, server, **configuration)
+    assert input_tokens(killed) == input_tokens(whole)

@@ -72,6 +72,8 @@ class VendorServer:
         self._faults: dict[str, deque[_Fault]] = defaultdict(deque)
         self._last_body: dict[str, bytes] = {}
         self._lock = threading.Lock()
+        self._held_after: dict[str, int] = {}
+        self._released = threading.Event()
         self.requests: list[Request] = []
         self.base_url = ""
 
@@ -92,6 +94,16 @@ class VendorServer:
     def html_next(self, path: str, times: int = 1) -> None:
         """Answer with a page for people."""
         self._faults[path].extend([_Fault("html")] * times)
+
+    def hold_after(self, path: str, answers: int) -> None:
+        """Answer ``path`` so often, then keep who asks waiting until `release`."""
+        self._held_after[path] = len(self.asked(path)) + answers
+        self._released.clear()
+
+    def release(self) -> None:
+        """Let go of who waits."""
+        self._held_after.clear()
+        self._released.set()
 
     def repeat_next(self, path: str, times: int = 1) -> None:
         """Answer with what the last request of ``path`` was answered with."""
@@ -138,6 +150,9 @@ class VendorServer:
             self.requests.append(request)
             faults = self._faults[parts.path]
             fault = faults.popleft() if faults else None
+            is_held = len(self.asked(parts.path)) > self._held_after.get(parts.path, sys.maxsize)
+        if is_held:
+            self._released.wait(60)
         if fault and fault.kind == "status":
             _send(handler, fault.status, _json({"error": {"message": "try again"}}), fault.headers)
             return
