@@ -128,6 +128,8 @@ def run(
         with _progress() as progress:
             outcome = steps.load_check_build(settings, source or (), overrides, progress)
         _report_load(outcome.load)
+        if outcome.failure:
+            raise outcome.failure
         if not outcome.load.results:
             raise typer.Exit(1)
         print_summary(settings, out)

@@ -103,6 +103,8 @@ class RunOutcome:
     load: LoadOutcome
     checks: list[CheckResult] = field(default_factory=list)
     was_built: bool = False
+    failure: MindweaveError | None = None
+    """What ended the run after the load, of which there is still something to tell."""
 
     @property
     def failed_checks(self) -> list[CheckResult]:
@@ -127,11 +129,14 @@ def load_check_build(
         outcome = RunOutcome(
             load_sources(settings, sources, overrides, helpers.started_by(progress))
         )
-        if outcome.load.results and (unchecked := unchecked_loads(settings)):
-            outcome.checks = check_loads(settings, unchecked, helpers.checks())
-        if outcome.load.results and needs_build(settings):
-            helpers.build()
-            outcome.was_built = True
+        try:
+            if outcome.load.results and (unchecked := unchecked_loads(settings)):
+                outcome.checks = check_loads(settings, unchecked, helpers.checks())
+            if outcome.load.results and needs_build(settings):
+                helpers.build()
+                outcome.was_built = True
+        except MindweaveError as error:
+            outcome.failure = error
         return outcome
     finally:
         helpers.close()

@@ -57,7 +57,8 @@ from flows.locks import exclusive_run
 from flows.summary import print_summary
 settings = read_settings()
 with exclusive_run(settings):
-    steps.load_check_build(settings, ["claude_code"], {"roots": [{"path": sys.argv[1]}]})
+    roots = [{"path": sys.argv[1]}]
+    assert not steps.load_check_build(settings, ["claude_code"], {"roots": roots}).failure
     print_summary(settings, Console())
 """
 

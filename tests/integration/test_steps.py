@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from dlt_pipelines.config import Settings
 from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.errors import MindweaveError
 from flows import steps
@@ -23,6 +24,27 @@ def test_a_load_that_nobody_checked_is_checked_by_the_next_run(tmp_path: Path) -
     assert {check.load_id for check in outcome.checks} == {loaded.load_id}
     assert steps.unchecked_loads(settings) == []
     assert outcome.was_built
+
+
+def test_a_build_that_fails_does_not_hide_what_became_of_the_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(settings: Settings) -> None:
+        raise MindweaveError("a node failed")
+
+    monkeypatch.setattr(steps, "build_models", fail)
+    monkeypatch.setattr(steps._Helpers, "started_by", lambda self, progress: progress)
+    monkeypatch.setattr(steps, "check_loads", lambda *arguments: [])
+    settings = transcripts.home_settings(tmp_path / "home")
+    path = transcripts.write(tmp_path / "a" / "one.jsonl", transcripts.answer(1))
+    monkeypatch.setenv("SOURCES__CLAUDE_CODE__ROOTS", f'[{{path = "{path}"}}]')
+    monkeypatch.setenv("SOURCES__LITELLM__BASE_URL", "http://127.0.0.1:9")
+
+    outcome = steps.load_check_build(settings)
+
+    assert [result.source for result in outcome.load.results] == ["claude_code"]
+    assert list(outcome.load.failures) == ["litellm"]
+    assert str(outcome.failure) == "a node failed"
 
 
 def test_a_url_that_is_none_is_not_quoted_with_its_password() -> None:
