@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := 1
 
 # each has servers of its own, so more than there are cores to spare makes nothing faster
-TEST_PROCESSES ?= 2
+TEST_PROCESSES ?= 3
 
 BIN := .venv/bin
 SYNCED := .venv/.synced

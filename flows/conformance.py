@@ -24,7 +24,7 @@ from typing import Any
 from dlt_pipelines.config import PROJECT_DIR, Settings
 from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.errors import MindweaveError, UsageError
-from dlt_pipelines.load import load_source
+from dlt_pipelines.load import load_source, make_missing_tables
 from flows.dbt_project import DbtProject, copy_project
 from flows.price_book import check_price_book
 
@@ -252,6 +252,7 @@ class _Run:
         ]
         overrides = {"roots": roots, "keep_project_name": True}
         load_source(self._settings, "claude_code", overrides)
+        make_missing_tables(self._settings)
 
     def _copy_project(self) -> None:
         """Copy the project, and add the rows that cases bring to its seeds."""

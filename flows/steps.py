@@ -12,7 +12,7 @@ from dlt_pipelines.config import Settings, configured_sources
 from dlt_pipelines.destinations import MissingRelationError, warehouse_at
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.expectations import has_suites
-from dlt_pipelines.load import LoadResult, load_source
+from dlt_pipelines.load import LoadResult, load_source, make_missing_tables
 from flows.build import Builder, BuildProcess, current_state, last_state
 from flows.checks import CheckResult, ChecksProcess, record_results
 
@@ -50,6 +50,9 @@ def load_sources(
             outcome.results.append(load_source(settings, source, overrides, progress))
         except MindweaveError as error:
             outcome.failures[source] = error
+    if any(result.load_id for result in outcome.results):
+        # dbt, which may be next, reads the tables of every source
+        make_missing_tables(settings)
     return outcome
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from dlt_pipelines.config import PROJECT_DIR, Settings
 from dlt_pipelines.destinations import warehouse_at
+from dlt_pipelines.load import make_missing_tables
 from dlt_pipelines.sources.claude_code.tables import MESSAGES
 from tests.statements import execute
 from tests.transcripts import answer, command_environment, load, write
@@ -44,6 +45,7 @@ def test_a_million_small_calls_cost_what_they_cost_together(settings):
     record = answer(1, timestamp="2026-05-01T00:00:00Z", usage=TINY)
     record["message"]["model"] = "claude-sonnet-4-6"
     load(settings, write(settings.home / "transcripts" / "one.jsonl", record))
+    make_missing_tables(settings)
     warehouse = warehouse_at(settings.warehouse_url)
     messages = f"{settings.raw_schema}.{MESSAGES.name}"
     changes = {"line_number": "number", "message_id": "concat('msg_', number)"}

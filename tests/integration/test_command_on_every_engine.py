@@ -58,7 +58,7 @@ def on_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, An
     return shown(tmp_path_factory.mktemp("file") / "home", None)
 
 
-@pytest.mark.parametrize("server", ["postgres_database", "clickhouse", "clickhouse_cluster"])
+@pytest.mark.parametrize("server", ["postgres_database", "clickhouse_cluster"])
 def test_a_server_prints_and_publishes_what_a_file_does(
     tmp_path: Path,
     server: str,

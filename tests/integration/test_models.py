@@ -22,7 +22,7 @@ from dlt_pipelines import demo_workload
 from dlt_pipelines.clickhouse_warehouse import ClickHouseWarehouse
 from dlt_pipelines.config import PROJECT_DIR, Settings
 from dlt_pipelines.destinations import warehouse_at
-from dlt_pipelines.load import load_source
+from dlt_pipelines.load import load_source, make_missing_tables
 from flows.close import freeze
 from tests import servers
 from tests.dbt_process import DbtProcess, dbt_process
@@ -129,7 +129,9 @@ def load(settings: Settings, folder: Path) -> str | None:
         for user in sorted(folder.glob("*/*"))
     ]
     roots.append({"path": str(folder / "of-nobody")})
-    return load_source(settings, "claude_code", {"roots": roots}).load_id
+    load_id = load_source(settings, "claude_code", {"roots": roots}).load_id
+    make_missing_tables(settings)
+    return load_id
 
 
 def at(time: str, record: Row) -> Row:

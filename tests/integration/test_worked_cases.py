@@ -162,14 +162,13 @@ BATCH = {
 }
 
 
-@pytest.fixture(params=["duckdb", "postgres", "clickhouse cluster"])
+@pytest.fixture(params=["duckdb", "clickhouse cluster"])
 def settings(request, tmp_path, monkeypatch):
     monkeypatch.setenv("RUNTIME__REQUEST_BACKOFF_FACTOR", "0.01")
-    urls = {"postgres": "postgres_database", "clickhouse cluster": "clickhouse_cluster"}
     url = (
-        request.getfixturevalue(urls[request.param])
-        if request.param in urls
-        else str(tmp_path / "mindweave.duckdb")
+        str(tmp_path / "mindweave.duckdb")
+        if request.param == "duckdb"
+        else request.getfixturevalue("clickhouse_cluster")
     )
     return Settings(tmp_path / "home", url, "local")
 
