@@ -7,7 +7,7 @@ export MINDWEAVE_HOME ?= $(CURDIR)/.mindweave
 export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := 1
 
-# each has servers of its own, so more than there are cores to spare makes nothing faster
+# each has servers of its own, and waits for them often enough to have one more than cores
 TEST_PROCESSES ?= 3
 
 BIN := .venv/bin

@@ -10,7 +10,7 @@ from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.errors import MindweaveError
 from tests import transcripts
 
-FIRST_RUN_SECONDS = 180
+FIRST_RUN_SECONDS = 300
 
 
 def test_schedule_refreshes_at_once_and_stops_without_a_trace(tmp_path: Path) -> None:
