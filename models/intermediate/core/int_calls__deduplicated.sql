@@ -258,7 +258,7 @@ select * from calls
         0 as source_count,
         held.called_at as called_at,
         held.last_observed_at as last_observed_at,
-        target.processed_at as processed_at,
+        {{ current_run_at() }} as processed_at,
         held.is_sidechain as is_sidechain,
         held.first_load_id as first_load_id,
         held.source as source,
@@ -268,17 +268,9 @@ select * from calls
         {% for column in chosen_columns + ['reported_cost_basis'] %}
         held.{{ column }} as {{ column }},
         {% endfor %}
-        target.call_id as merged_into_call_id
+        links.vendor || '/' || links.message_id as merged_into_call_id
     from {{ this }} as held
-    inner join (
-        select
-            unlinked_call_id,
-            min(call_id) as call_id
-        from observations
-        where unlinked_call_id != call_id
-        group by unlinked_call_id
-    ) as superseded
-        on held.call_id = superseded.unlinked_call_id
-    inner join merged as target
-        on superseded.call_id = target.call_id
+    inner join {{ ref('int_calls__links') }} as links
+        on held.call_id = links.vendor || '/' || links.request_id
+    where held.merged_into_call_id is null
 {% endif %}

@@ -220,7 +220,7 @@ joined as (
         ranked_uses.observed_at as called_at,
         ranked_results.observed_at as answered_at,
         ranked_uses.reported_latency_ms as reported_latency_ms,
-        ranked_uses.highest_reported_cost_usd as reported_cost_usd,
+        cast(ranked_uses.highest_reported_cost_usd as {{ type_usd() }}) as reported_cost_usd,
         ranked_uses.reported_team_id as team_id,
         ranked_uses.reported_project as project,
         ranked_uses.file_id as file_id,

@@ -127,7 +127,8 @@ final as (
         quantity_unit,
 
         -- money
-        case when coalesce(currency, 'USD') = 'USD' then amount end as net_cost_usd,
+        cast(case when coalesce(currency, 'USD') = 'USD' then amount end as {{ type_usd() }})
+            as net_cost_usd,
         cast(null as {{ type_usd() }}) as list_cost_usd,
         coalesce(currency, 'USD') as currency,
 
