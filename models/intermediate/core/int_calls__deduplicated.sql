@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('int_calls__links') }}
 {{ config(
     materialized='incremental',
     incremental_strategy='delete+insert',
@@ -234,9 +235,13 @@ calls as (
         coalesce(merged.is_sidechain, false) as is_sidechain,
         merged.first_load_id as first_load_id,
         coalesce(chosen.source, merged.source) as source,
-        {% for column in usage_columns + chosen_columns + ['reported_cost_basis'] %}
+        {% for column in usage_columns + served_columns + label_columns %}
         coalesce(chosen.{{ column }}, merged.{{ column }}) as {{ column }},
         {% endfor %}
+        cast(
+            coalesce(chosen.reported_cost_usd, merged.reported_cost_usd) as {{ type_usd() }}
+        ) as reported_cost_usd,
+        coalesce(chosen.reported_cost_basis, merged.reported_cost_basis) as reported_cost_basis,
         cast(null as {{ dbt.type_string() }}) as merged_into_call_id
     from merged
     left join chosen
