@@ -15,7 +15,7 @@ from tests import servers
 
 Row = dict[str, Any]
 
-ENGINES = ("duckdb", "postgres", "clickhouse", "clickhouse cluster")
+ENGINES = ("duckdb", "postgres", "clickhouse cluster")
 PACK = {case.name: case for case in read_cases()}
 # what the vendor or the client made to be unique; copies of a record share them within a case
 IDS = re.compile(r'"(?:id|uuid|requestId)": ?"([^"]+)"')
@@ -25,17 +25,14 @@ IDS = re.compile(r'"(?:id|uuid|requestId)": ?"([^"]+)"')
 def found(
     tmp_path_factory: pytest.TempPathFactory,
     postgres_url: str,
-    clickhouse_url: str,
     clickhouse_cluster_url: str,
 ) -> Iterator[dict[str, dict[str, Row]]]:
     """Load and build all cases on every engine."""
     with contextlib.ExitStack() as stack:
-        for url in (clickhouse_url, clickhouse_cluster_url):
-            stack.callback(servers.drop_customer_databases, url)
+        stack.callback(servers.drop_customer_databases, clickhouse_cluster_url)
         urls = (
             None,
             stack.enter_context(servers.postgres_database(postgres_url)),
-            clickhouse_url,
             clickhouse_cluster_url,
         )
         home = tmp_path_factory.mktemp("conformance")

@@ -253,9 +253,7 @@ def test_a_close_that_is_killed_or_repeated_counts_once(tmp_path: Path) -> None:
     assert rows(settings, LEDGER) == before
 
 
-@pytest.mark.parametrize(
-    "server", [None, "postgres_database", "clickhouse", "clickhouse_cluster"], ids=str
-)
+@pytest.mark.parametrize("server", [None, "postgres_database", "clickhouse_cluster"], ids=str)
 def test_a_warehouse_that_was_loaded_without_some_tables_gets_them(
     tmp_path: Path, request: pytest.FixtureRequest, server: str | None
 ) -> None:

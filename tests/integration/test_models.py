@@ -41,7 +41,8 @@ Row = dict[str, Any]
 Marts = dict[str, list[Row]]
 
 LAYERS = ("staging", "intermediate", "marts")
-ENGINES = ("duckdb", "postgres", "clickhouse", "clickhouse cluster")
+# a cluster is compared with a file by the tests of copying and of the command, and has the cases
+ENGINES = ("duckdb", "postgres", "clickhouse")
 CLICKHOUSE_ENGINES = ENGINES[2:]
 MEASURES = (
     *("total_calls", "input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens"),
@@ -246,7 +247,6 @@ def histories(
     tmp_path_factory: pytest.TempPathFactory,
     postgres_url: str,
     clickhouse_url: str,
-    clickhouse_cluster_url: str,
 ) -> Iterator[Histories]:
     """Build the same on every engine: first, nothing new, late data, all anew, other prices.
 
@@ -264,7 +264,6 @@ def histories(
             str(home / "mindweave.duckdb"),
             stack.enter_context(servers.postgres_database(postgres_url)),
             stack.enter_context(without_customers(clickhouse_url)),
-            stack.enter_context(without_customers(clickhouse_cluster_url)),
         )
         engines = {}
         for engine, url in zip(ENGINES, urls, strict=True):
@@ -281,12 +280,8 @@ def histories(
         def build_all(stage: str, *arguments: str) -> None:
             list(at_once.map(lambda history: history.build(stage, *arguments), histories))
 
-        def build_first(engine: str) -> None:
-            # a unit test reads rows of its own and no table, so a cluster has nothing to do in it
-            engines[engine].build("first", *(TESTED_BUILD if "cluster" in engine else ("build",)))
-
         load_all("first")
-        list(at_once.map(build_first, ENGINES))
+        build_all("first", "build")
         load_all("again")
         build_all("again", "run")
         for history in histories:
@@ -319,8 +314,7 @@ def test_a_first_build_passes_with_all_its_tests(histories, engine):
     results = histories.of[engine].results["first"]
 
     kinds = {result["unique_id"].split(".")[0] for result in results} - {"operation"}
-    assert kinds - {"unit_test"} == {"seed", "model", "test"}
-    assert ("unit_test" in kinds) == (engine != "clickhouse cluster")
+    assert kinds == {"seed", "model", "test", "unit_test"}
     assert {result["status"] for result in results} == {"success", "pass"}
 
 

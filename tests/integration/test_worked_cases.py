@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from dlt_pipelines.config import PROJECT_DIR, Settings
+from dlt_pipelines.config import PROJECT_DIR
 from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.load import load_source, make_missing_tables
 from tests.dbt_process import dbt_process
-from tests.transcripts import answer, command_environment, write
+from tests.transcripts import answer, command_environment, home_settings, write
 from tests.vendors.litellm import KEY, Gateway
 
 NOW = datetime(2026, 8, 4)
@@ -162,15 +162,10 @@ BATCH = {
 }
 
 
-@pytest.fixture(params=["duckdb", "clickhouse cluster"])
-def settings(request, tmp_path, monkeypatch):
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
     monkeypatch.setenv("RUNTIME__REQUEST_BACKOFF_FACTOR", "0.01")
-    url = (
-        str(tmp_path / "mindweave.duckdb")
-        if request.param == "duckdb"
-        else request.getfixturevalue("clickhouse_cluster")
-    )
-    return Settings(tmp_path / "home", url, "local")
+    return home_settings(tmp_path / "home")
 
 
 class Company:
