@@ -152,7 +152,7 @@ class VendorServer:
             fault = faults.popleft() if faults else None
             is_held = len(self.asked(parts.path)) > self._held_after.get(parts.path, sys.maxsize)
         if is_held:
-            self._released.wait(60)
+            self._released.wait(300)
         if fault and fault.kind == "status":
             _send(handler, fault.status, _json({"error": {"message": "try again"}}), fault.headers)
             return
