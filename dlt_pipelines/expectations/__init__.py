@@ -1,8 +1,9 @@
 """Great Expectations suites on what landed: one module a source, named like the source.
 
 Each module has a function ``suites`` that returns, by raw table, what the new rows of one load are
-expected to be. A source without a module is not checked. To import one takes seconds, since Great
-Expectations does: only the process of ``flows/checks.py`` should.
+expected to be; what several of them expect is in ``_shared``. A source without a module is not
+checked. To import one takes seconds, since Great Expectations does: only the process of
+``flows/checks.py`` should.
 
 Write what DuckDB can do: expectations on regular expressions or LIKE patterns cannot run there, a
 subclass of ``UnexpectedRowsExpectation`` can. Its class name is the name of the check, so that a

@@ -6,15 +6,19 @@ info      worth knowing, often right
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 
 from great_expectations import expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 
-from dlt_pipelines.expectations.claude_code import ExpectEveryRowToBeAccountedFor
+from dlt_pipelines.expectations._shared import (
+    ExpectEveryRowToBeAccountedFor,
+    ExpectNoRowInQuarantine,
+    counts_within_reason,
+    not_null,
+    within_time,
+)
 
-OLDEST = datetime(2020, 1, 1)
 # of one group of one bucket
 MOST_TOKENS = 10**13
 MOST_DOLLARS = 10_000_000
@@ -113,27 +117,9 @@ class ExpectDaysToBeOfOneEndpoint(gxe.UnexpectedRowsExpectation):
     """
 
 
-class ExpectNoRowInQuarantine(gxe.UnexpectedRowsExpectation):
-    """Find loads that could not use a record: an API seldom tells a wrong one."""
-
-    unexpected_rows_query: str = """
-        select load_id from {batch} where rows_quarantined > 0
-    """
-
-
 def suites() -> Mapping[str, Sequence[Expectation]]:
     """Return the expectations by raw table."""
     warning = FailureSeverity.WARNING
-    latest = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=2)
-
-    def not_null(column: str) -> Expectation:
-        return gxe.ExpectColumnValuesToNotBeNull(column=column)
-
-    def counts(columns: Sequence[str]) -> list[Expectation]:
-        return [
-            gxe.ExpectColumnValuesToBeBetween(column=column, min_value=0, max_value=MOST_TOKENS)
-            for column in columns
-        ]
 
     def known(column: str, values: list[str]) -> Expectation:
         return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=values, severity=warning)
@@ -145,9 +131,7 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
         return [
             not_null("org_id"),
             not_null("content_hash"),
-            gxe.ExpectColumnValuesToBeBetween(
-                column="bucket_start_at", min_value=OLDEST, max_value=latest
-            ),
+            within_time("bucket_start_at", days_ahead=2),
             ExpectDaysToHoldTheirBuckets(),
             ExpectDaysToBeOfOneEndpoint(),
             no_unknown_fields(),
@@ -157,7 +141,7 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
         "anthropic_admin_usage": [
             *buckets(),
             ExpectGroupsToHaveTokens(),
-            *counts(USAGE_COLUMNS),
+            *counts_within_reason(USAGE_COLUMNS, MOST_TOKENS),
             ExpectTotalTokensToBeTheirSum(),
             known("service_tier", KNOWN_TIERS),
             known("speed", ["standard", "fast"]),
@@ -176,12 +160,15 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
         ],
         "anthropic_admin_claude_code_usage": [
             *buckets(),
-            *counts(CLAUDE_CODE_COLUMNS),
+            *counts_within_reason(CLAUDE_CODE_COLUMNS, MOST_TOKENS),
             gxe.ExpectColumnValuesToBeBetween(
                 column="estimated_cost_usd", min_value=0, max_value=MOST_DOLLARS
             ),
         ],
-        "anthropic_admin_claude_code_activity": [*buckets(), *counts(["sessions"])],
+        "anthropic_admin_claude_code_activity": [
+            *buckets(),
+            *counts_within_reason(["sessions"], MOST_TOKENS),
+        ],
         **{
             table: [not_null("org_id"), not_null(column), no_unknown_fields()]
             for table, column in IDS.items()

@@ -6,14 +6,18 @@ info      worth knowing, often right
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from great_expectations import expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 
-from dlt_pipelines.expectations.anthropic_admin import ExpectNoRowInQuarantine
-from dlt_pipelines.expectations.claude_code import ExpectEveryRowToBeAccountedFor
+from dlt_pipelines.expectations._shared import (
+    ExpectEveryRowToBeAccountedFor,
+    ExpectNoRowInQuarantine,
+    not_null,
+    within_time,
+)
 
 OLDEST = datetime(2015, 1, 1)
 KNOWN_ACTORS = [
@@ -52,20 +56,14 @@ class ExpectSomebodyToHaveDoneIt(gxe.UnexpectedRowsExpectation):
 def suites() -> Mapping[str, Sequence[Expectation]]:
     """Return the expectations by raw table."""
     warning, info = FailureSeverity.WARNING, FailureSeverity.INFO
-    latest = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=2)
-
-    def not_null(column: str) -> Expectation:
-        return gxe.ExpectColumnValuesToNotBeNull(column=column)
 
     return {
         "anthropic_compliance_events": [
             not_null("event_id"),
             gxe.ExpectColumnValuesToBeUnique(column="event_id"),
             not_null("action"),
-            *(
-                gxe.ExpectColumnValuesToBeBetween(column=column, min_value=OLDEST, max_value=latest)
-                for column in ("created_at", "occurred_at")
-            ),
+            within_time("created_at", OLDEST, days_ahead=2),
+            within_time("occurred_at", OLDEST, days_ahead=2),
             gxe.ExpectColumnValuesToBeInSet(
                 column="actor_kind", value_set=KNOWN_ACTORS, severity=warning
             ),

@@ -6,15 +6,18 @@ info      worth knowing, often right
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 
 from great_expectations import expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 
-# no model takes or gives as much in one call
-MOST_TOKENS = 10_000_000
-OLDEST = datetime(2020, 1, 1)
+from dlt_pipelines.expectations._shared import (
+    ExpectEveryRowToBeAccountedFor,
+    ExpectFewRowsInQuarantine,
+    counts_within_reason,
+    not_null,
+    within_time,
+)
 
 TOKEN_COLUMNS = (
     "input_tokens",
@@ -67,39 +70,9 @@ class ExpectToolNamesToNameServerAndTool(gxe.UnexpectedRowsExpectation):
     """
 
 
-class ExpectEveryRowToBeAccountedFor(gxe.UnexpectedRowsExpectation):
-    """Find loads that lost rows: each one read is loaded, ignored or quarantined."""
-
-    unexpected_rows_query: str = """
-        select load_id from {batch}
-        where rows_read != rows_loaded + rows_ignored + rows_quarantined
-    """
-
-
-class ExpectFewRowsInQuarantine(gxe.UnexpectedRowsExpectation):
-    """Find loads that could not use one row in twenty, or more."""
-
-    unexpected_rows_query: str = """
-        select load_id from {batch} where rows_quarantined * 20 >= rows_read
-    """
-
-
 def suites() -> Mapping[str, Sequence[Expectation]]:
     """Return the expectations by raw table."""
     warning, info = FailureSeverity.WARNING, FailureSeverity.INFO
-    latest = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1)
-
-    def within_time(column: str) -> Expectation:
-        return gxe.ExpectColumnValuesToBeBetween(column=column, min_value=OLDEST, max_value=latest)
-
-    def tokens_within_reason() -> list[Expectation]:
-        return [
-            gxe.ExpectColumnValuesToBeBetween(column=column, min_value=0, max_value=MOST_TOKENS)
-            for column in TOKEN_COLUMNS
-        ]
-
-    def not_null(column: str, severity: FailureSeverity = FailureSeverity.CRITICAL) -> Expectation:
-        return gxe.ExpectColumnValuesToNotBeNull(column=column, severity=severity)
 
     return {
         "claude_code_messages": [
@@ -114,7 +87,7 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
             not_null("model"),
             not_null("input_tokens"),
             not_null("output_tokens"),
-            *tokens_within_reason(),
+            *counts_within_reason(TOKEN_COLUMNS),
             ExpectCacheSplitWithinTotal(),
             gxe.ExpectColumnValuesToBeBetween(
                 column="web_search_requests", min_value=0, max_value=1000
@@ -131,7 +104,7 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
             within_time("observed_at"),
             not_null("input_tokens"),
             not_null("output_tokens"),
-            *tokens_within_reason(),
+            *counts_within_reason(TOKEN_COLUMNS),
             ExpectCacheSplitWithinTotal(),
             # another type is held to be a pass beside the answer, and may be the answer itself
             gxe.ExpectColumnValuesToBeInSet(

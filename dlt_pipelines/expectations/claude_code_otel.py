@@ -6,17 +6,17 @@ info      worth knowing, often right
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 
 from great_expectations import expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 
-from dlt_pipelines.expectations.claude_code import (
-    MOST_TOKENS,
-    OLDEST,
+from dlt_pipelines.expectations._shared import (
     ExpectEveryRowToBeAccountedFor,
     ExpectFewRowsInQuarantine,
+    counts_within_reason,
+    not_null,
+    within_time,
 )
 
 TOKEN_COLUMNS = (
@@ -47,13 +47,6 @@ class ExpectAnswersToCountTokens(gxe.UnexpectedRowsExpectation):
 def suites() -> Mapping[str, Sequence[Expectation]]:
     """Return the expectations by raw table."""
     warning, info = FailureSeverity.WARNING, FailureSeverity.INFO
-    latest = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1)
-
-    def within_time(column: str) -> Expectation:
-        return gxe.ExpectColumnValuesToBeBetween(column=column, min_value=OLDEST, max_value=latest)
-
-    def not_null(column: str, severity: FailureSeverity = FailureSeverity.CRITICAL) -> Expectation:
-        return gxe.ExpectColumnValuesToNotBeNull(column=column, severity=severity)
 
     return {
         "claude_code_otel_requests": [
@@ -65,10 +58,7 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
             not_null("model", warning),
             ExpectRequestsToHaveAnId(severity=warning),
             ExpectAnswersToCountTokens(),
-            *(
-                gxe.ExpectColumnValuesToBeBetween(column=column, min_value=0, max_value=MOST_TOKENS)
-                for column in TOKEN_COLUMNS
-            ),
+            *counts_within_reason(TOKEN_COLUMNS),
             gxe.ExpectColumnValuesToBeInSet(
                 column="speed", value_set=["normal", "standard", "fast"], severity=warning
             ),

@@ -6,17 +6,17 @@ info      worth knowing, often right
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 
 from great_expectations import expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 
-from dlt_pipelines.expectations.claude_code import (
-    MOST_TOKENS,
-    OLDEST,
+from dlt_pipelines.expectations._shared import (
     ExpectEveryRowToBeAccountedFor,
     ExpectFewRowsInQuarantine,
+    counts_within_reason,
+    not_null,
+    within_time,
 )
 
 TOKEN_COLUMNS = (
@@ -40,13 +40,6 @@ class ExpectAnAmountOfABill(gxe.UnexpectedRowsExpectation):
 def suites() -> Mapping[str, Sequence[Expectation]]:
     """Return the expectations by raw table."""
     warning, info = FailureSeverity.WARNING, FailureSeverity.INFO
-    latest = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1)
-
-    def within_time(column: str) -> Expectation:
-        return gxe.ExpectColumnValuesToBeBetween(column=column, min_value=OLDEST, max_value=latest)
-
-    def not_null(column: str, severity: FailureSeverity = FailureSeverity.CRITICAL) -> Expectation:
-        return gxe.ExpectColumnValuesToNotBeNull(column=column, severity=severity)
 
     return {
         "call_events": [
@@ -56,10 +49,7 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
             within_time("observed_at"),
             # without one a row is known by its place in the file alone
             not_null("message_id", info),
-            *(
-                gxe.ExpectColumnValuesToBeBetween(column=column, min_value=0, max_value=MOST_TOKENS)
-                for column in TOKEN_COLUMNS
-            ),
+            *counts_within_reason(TOKEN_COLUMNS),
         ],
         "tool_call_events": [
             not_null("observation_id"),

@@ -6,17 +6,18 @@ info      worth knowing, often right
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 
 from great_expectations import expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 
-from dlt_pipelines.expectations.claude_code import (
+from dlt_pipelines.expectations._shared import (
     MOST_TOKENS,
-    OLDEST,
     ExpectEveryRowToBeAccountedFor,
     ExpectFewRowsInQuarantine,
+    counts_within_reason,
+    not_null,
+    within_time,
 )
 
 # a batch is one record, so it may hold more than one call could
@@ -74,13 +75,6 @@ class ExpectOriginalCostWhereThereIsAMargin(gxe.UnexpectedRowsExpectation):
 def suites() -> Mapping[str, Sequence[Expectation]]:
     """Return the expectations by raw table."""
     warning, info = FailureSeverity.WARNING, FailureSeverity.INFO
-    latest = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1)
-
-    def within_time(column: str) -> Expectation:
-        return gxe.ExpectColumnValuesToBeBetween(column=column, min_value=OLDEST, max_value=latest)
-
-    def not_null(column: str, severity: FailureSeverity = FailureSeverity.CRITICAL) -> Expectation:
-        return gxe.ExpectColumnValuesToNotBeNull(column=column, severity=severity)
 
     def null(column: str) -> Expectation:
         return gxe.ExpectColumnValuesToBeNull(column=column, severity=warning)
@@ -93,12 +87,7 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
             not_null("custom_llm_provider", info),
             not_null("api_key_id", info),
             within_time("started_at"),
-            *(
-                gxe.ExpectColumnValuesToBeBetween(
-                    column=column, min_value=0, max_value=MOST_TOKENS_OF_A_RECORD
-                )
-                for column in TOKEN_COLUMNS
-            ),
+            *counts_within_reason(TOKEN_COLUMNS, MOST_TOKENS_OF_A_RECORD),
             ExpectInputToIncludeTheCache(severity=warning),
             ExpectAnswersToHaveAUsageOfTheProvider(severity=warning),
             ExpectOriginalCostWhereThereIsAMargin(severity=warning),

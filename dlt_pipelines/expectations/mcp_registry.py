@@ -6,15 +6,17 @@ info      worth knowing, often right
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from great_expectations import expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 
-from dlt_pipelines.expectations.claude_code import (
+from dlt_pipelines.expectations._shared import (
     ExpectEveryRowToBeAccountedFor,
     ExpectFewRowsInQuarantine,
+    not_null,
+    within_time,
 )
 
 # the protocol is younger
@@ -38,13 +40,6 @@ class ExpectNamesToHaveANamespace(gxe.UnexpectedRowsExpectation):
 def suites() -> Mapping[str, Sequence[Expectation]]:
     """Return the expectations by raw table."""
     warning, info = FailureSeverity.WARNING, FailureSeverity.INFO
-    latest = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=2)
-
-    def within_time(column: str) -> Expectation:
-        return gxe.ExpectColumnValuesToBeBetween(column=column, min_value=OLDEST, max_value=latest)
-
-    def not_null(column: str, severity: FailureSeverity = FailureSeverity.CRITICAL) -> Expectation:
-        return gxe.ExpectColumnValuesToNotBeNull(column=column, severity=severity)
 
     key = [not_null("registry_base"), not_null("server_name"), not_null("server_version")]
     return {
@@ -55,8 +50,8 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
                 column="status", value_set=["active", "deprecated", "deleted"], severity=warning
             ),
             not_null("published_at", warning),
-            within_time("published_at"),
-            within_time("updated_at"),
+            within_time("published_at", OLDEST, days_ahead=2),
+            within_time("updated_at", OLDEST, days_ahead=2),
             gxe.ExpectColumnValuesToBeNull(column="unknown_fields", severity=info),
         ],
         "mcp_registry_packages": [

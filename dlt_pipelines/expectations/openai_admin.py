@@ -6,16 +6,18 @@ info      worth knowing, often right
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 
 from great_expectations import expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 
-from dlt_pipelines.expectations.anthropic_admin import ExpectNoRowInQuarantine
-from dlt_pipelines.expectations.claude_code import ExpectEveryRowToBeAccountedFor
+from dlt_pipelines.expectations._shared import (
+    ExpectEveryRowToBeAccountedFor,
+    ExpectNoRowInQuarantine,
+    not_null,
+    within_time,
+)
 
-OLDEST = datetime(2020, 1, 1)
 # of one group of one bucket
 MOST_TOKENS = 10**13
 MOST_DOLLARS = 10_000_000
@@ -70,13 +72,6 @@ class ExpectDaysToHaveOneBucketKey(gxe.UnexpectedRowsExpectation):
 def suites() -> Mapping[str, Sequence[Expectation]]:
     """Return the expectations by raw table."""
     warning, info = FailureSeverity.WARNING, FailureSeverity.INFO
-    latest = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=2)
-
-    def within_time(column: str) -> Expectation:
-        return gxe.ExpectColumnValuesToBeBetween(column=column, min_value=OLDEST, max_value=latest)
-
-    def not_null(column: str) -> Expectation:
-        return gxe.ExpectColumnValuesToNotBeNull(column=column)
 
     def between(column: str, most: int, least: int = 0) -> Expectation:
         return gxe.ExpectColumnValuesToBeBetween(column=column, min_value=least, max_value=most)
@@ -88,8 +83,8 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
         "openai_admin_usage": [
             not_null("report"),
             not_null("bucket_key"),
-            within_time("bucket_start_at"),
-            within_time("bucket_end_at"),
+            within_time("bucket_start_at", days_ahead=2),
+            within_time("bucket_end_at", days_ahead=2),
             ExpectDaysToHaveOneBucketKey(),
             *(
                 between(column, MOST_TOKENS)
@@ -107,7 +102,7 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
         ],
         "openai_admin_costs": [
             not_null("bucket_key"),
-            within_time("bucket_start_at"),
+            within_time("bucket_start_at", days_ahead=2),
             ExpectDaysToHaveOneBucketKey(),
             # credits are negative
             between("amount", MOST_DOLLARS, -MOST_DOLLARS),
@@ -122,7 +117,7 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
             not_null("event_id"),
             gxe.ExpectColumnValuesToBeUnique(column="event_id"),
             not_null("event_type"),
-            within_time("occurred_at"),
+            within_time("occurred_at", days_ahead=2),
             gxe.ExpectColumnValuesToBeInSet(
                 column="actor_type", value_set=["session", "api_key"], severity=warning
             ),
