@@ -1,6 +1,6 @@
 """From DuckDB tables to dlt resources: files that dlt hands to the warehouse whole."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -324,6 +324,45 @@ class LandingTable:
         return self.table.adapt(
             dlt.resource(parts, name=self.table.name, write_disposition="append")
         )
+
+
+# joins rows of a raw table, called ``landed``, with the loads whose packages are whole
+OF_COMPLETE_LOADS = """
+inner join {raw}.loads as loads on landed.load_id = loads.load_id
+inner join {raw}._dlt_loads as packages
+    on loads._dlt_load_id = packages.load_id and packages.status = 0
+"""
+
+
+def newest_sql(
+    table: str,
+    columns: Iterable[str],
+    keys: Iterable[str],
+    where: str = "true",
+    *,
+    all_of_load: bool = False,
+) -> str:
+    """Return a query of the raw schema for what landed last of each key, in whole loads only.
+
+    ``where`` asks of ``landed``. One row a key, or ``all_of_load`` that hold it.
+    """
+    # each by its name: ClickHouse keeps the table's name in those that several tables have
+    named = ", ".join(f"landed.{column} as {column}" for column in columns)
+    partition = ", ".join(f"landed.{key}" for key in keys)
+    return f"""
+    select *
+    from (
+        select
+            {named},
+            {"dense_rank" if all_of_load else "row_number"}() over (
+                partition by {partition} order by loads.finished_at desc, loads.load_id desc
+            ) as recency
+        from {{raw}}.{table} as landed
+        {OF_COMPLETE_LOADS}
+        where {where}
+    ) as ranked
+    where recency = 1
+    """
 
 
 def run_statement(

@@ -11,7 +11,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -24,7 +24,14 @@ from dlt_pipelines.config import expand_path
 from dlt_pipelines.duckdb_warehouse import explain_duckdb
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.jsonl_files import Bookmark, JsonlFile, LineBatch, read_lines, unread_part
-from dlt_pipelines.landing import QUARANTINE, LandingTable, RawTable, run_statement
+from dlt_pipelines.landing import (
+    QUARANTINE,
+    LandingTable,
+    RawTable,
+    newest_sql,
+    run_statement,
+)
+from dlt_pipelines.observed_rows import landed
 from dlt_pipelines.plugin import Config, LoadContext, RowCounts, SourcePlugin
 from dlt_pipelines.privacy import fingerprint_sql
 
@@ -182,43 +189,40 @@ def files_below(folder: Path, suffixes: tuple[str, ...]) -> Iterator["os.DirEntr
 
 def read_bookmarks(context: LoadContext, table: RawTable) -> dict[str, Bookmark]:
     """Return the newest bookmark of each file that a completed load wrote to ``table``."""
-    rows = context.read_raw(
-        f"""
-        select file_id, size_bytes, modified_ns, consumed_bytes, consumed_lines, prefix_hash
-        from (
-            select
-                files.*,
-                row_number() over (
-                    partition by files.file_id order by loads.finished_at desc, files.load_id desc
-                ) as recency
-            from {{raw}}.{table.name} as files
-            inner join {{raw}}.loads as loads on files.load_id = loads.load_id
-            inner join {{raw}}._dlt_loads as packages
-                on loads._dlt_load_id = packages.load_id and packages.status = 0
-        ) as bookmarks
-        where recency = 1
-        """
-    )
-    if rows is None:
-        return {}
-    columns = [column.to_pylist() for column in rows.columns]
-    return {file_id: Bookmark(*fields) for file_id, *fields in zip(*columns, strict=True)}
+    read_so_far = [field.name for field in fields(Bookmark)]
+    rows = landed(context, newest_sql(table.name, ["file_id", *read_so_far], ["file_id"]))
+    return {row["file_id"]: Bookmark(*map(row.__getitem__, read_so_far)) for row in rows}
 
 
-UNDECODABLE_LINES = f"""
+def set_aside_sql(rows: str, problem: str, text: str, size: str = "") -> str:
+    """Return the statement that sets aside the ``rows`` that have a ``problem``.
+
+    ``rows`` has file_index and line_number; ``problem``, ``text`` (what the row's fingerprint is
+    of) and ``size`` (its bytes, those of the text without its newline by default) are expressions.
+    """
+    return f"""
 insert into quarantine by name
 select
     $load_id as load_id,
     $source as source,
     files.location,
-    undecodable.line_number,
-    'the line is not UTF-8' as reason,
-    {fingerprint_sql("line", "hex(undecodable.line)")} as row_fingerprint,
-    octet_length(undecodable.line) - 1 as row_bytes,
+    {rows}.line_number,
+    {problem} as reason,
+    {fingerprint_sql("line", text)} as row_fingerprint,
+    {size or f"strlen(rtrim({text}, chr(10)))"} as row_bytes,
     cast(now() as timestamp) as quarantined_at
-from undecodable
-inner join files on undecodable.file_index = files.file_index
+from {rows}
+inner join files on {rows}.file_index = files.file_index
+where {problem} is not null
 """
+
+
+UNDECODABLE_LINES = set_aside_sql(
+    "undecodable",
+    "'the line is not UTF-8'",
+    "hex(undecodable.line)",
+    "octet_length(undecodable.line) - 1",
+)
 
 BOOKMARKS = """
 select

@@ -28,6 +28,7 @@ from dlt_pipelines.landing import (
     LOADS,
     MONTH_CLOSES,
     QUARANTINE,
+    LandingTable,
     RawTable,
 )
 from dlt_pipelines.plugin import LoadContext, RowCounts, find_plugin, installed_plugins
@@ -165,7 +166,9 @@ def make_missing_tables(settings: Settings) -> bool:
     job = _Job(settings, warehouse, "missing_tables")
     with explained(job.folder):
         job.run([_rows(table, []) for table in missing if table in TABLES_OF_ROWS])
-        job.run([_no_files(table) for table in missing if table not in TABLES_OF_ROWS])
+        of_files = [table for table in missing if table not in TABLES_OF_ROWS]
+        # without a file each hands over its columns alone
+        job.run([LandingTable(t, job.folder, warehouse.bulk_format).resource() for t in of_files])
     return True
 
 
@@ -280,15 +283,6 @@ def _rows(table: RawTable, rows: list[dict[str, Any]]) -> Any:
         yield from rows
 
     return table.adapt(dlt.resource(items, name=table.name, write_disposition="append"))
-
-
-def _no_files(table: RawTable) -> Any:
-    """Return a table that files are to fill later as a resource without rows."""
-    import dlt
-
-    return table.adapt(
-        dlt.resource(lambda: [table.no_rows()], name=table.name, write_disposition="append")
-    )
 
 
 def _has_entries(folder: Path) -> bool:

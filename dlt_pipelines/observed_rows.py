@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from dlt_pipelines.landing import QUARANTINE, LandingTable, RawTable
+from dlt_pipelines.landing import QUARANTINE, LandingTable, RawTable, newest_sql
 
 if TYPE_CHECKING:
     from dlt.extract import DltResource
@@ -198,26 +198,8 @@ def newest_hashes(
     context: "LoadContext", table: RawTable, key_columns: Sequence[str], where: str = "true"
 ) -> dict[tuple[Any, ...], str]:
     """Return the ``content_hash`` that landed last for each key, by the values of its columns."""
-    keys = ", ".join(f"landed.{column}" for column in key_columns)
     rows = landed(
-        context,
-        f"""
-        select {", ".join(key_columns)}, content_hash
-        from (
-            select
-                {keys},
-                landed.content_hash,
-                row_number() over (
-                    partition by {keys} order by loads.finished_at desc, loads.load_id desc
-                ) as recency
-            from {{raw}}.{table.name} as landed
-            inner join {{raw}}.loads as loads on landed.load_id = loads.load_id
-            inner join {{raw}}._dlt_loads as packages
-                on loads._dlt_load_id = packages.load_id and packages.status = 0
-            where {where}
-        ) as ranked
-        where recency = 1
-        """,
+        context, newest_sql(table.name, [*key_columns, "content_hash"], key_columns, where)
     )
     return {tuple(row[column] for column in key_columns): row["content_hash"] for row in rows}
 

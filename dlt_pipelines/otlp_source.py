@@ -15,7 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from dlt_pipelines import otlp
 from dlt_pipelines.jsonl_files import LineBatch
 from dlt_pipelines.landing import QUARANTINE
-from dlt_pipelines.line_source import Landing, LinePlugin, LineReader, LineRoot, files_below
+from dlt_pipelines.line_source import (
+    Landing,
+    LinePlugin,
+    LineReader,
+    LineRoot,
+    files_below,
+    set_aside_sql,
+)
 from dlt_pipelines.otlp import Attributes, Signal
 from dlt_pipelines.plugin import Config, RowCounts
 from dlt_pipelines.privacy import fingerprint_sql
@@ -197,34 +204,5 @@ where is_own and problem is null
 group by all
 """
 
-REFUSED_RECORDS = f"""
-insert into quarantine by name
-select
-    $load_id as load_id,
-    $source as source,
-    files.location,
-    rows.line_number,
-    rows.problem as reason,
-    {fingerprint_sql("line", "rows.refused_record")} as row_fingerprint,
-    strlen(rtrim(rows.refused_record, chr(10))) as row_bytes,
-    cast(now() as timestamp) as quarantined_at
-from rows
-inner join files on rows.file_index = files.file_index
-where rows.problem is not null
-"""
-
-NO_REQUESTS = f"""
-insert into quarantine by name
-select
-    $load_id as load_id,
-    $source as source,
-    files.location,
-    no_requests.line_number,
-    no_requests.problem as reason,
-    {fingerprint_sql("line", "no_requests.line")} as row_fingerprint,
-    strlen(rtrim(no_requests.line, chr(10))) as row_bytes,
-    cast(now() as timestamp) as quarantined_at
-from no_requests
-inner join files on no_requests.file_index = files.file_index
-where no_requests.problem is not null
-"""
+REFUSED_RECORDS = set_aside_sql("rows", "rows.problem", "rows.refused_record")
+NO_REQUESTS = set_aside_sql("no_requests", "no_requests.problem", "no_requests.line")

@@ -78,6 +78,8 @@ class SourcePlugin(ABC, Generic[Config]):
     configuration: ClassVar[type[BaseModel]]
     tables: ClassVar[Sequence[RawTable]] = ()
     """The raw tables that the models of this source read."""
+    event_types: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """The CloudEvents types that may be pushed, each with the JSON Schema of its ``data``."""
 
     def __init__(self, config: Config, context: LoadContext) -> None:
         """Take the checked configuration and the run to load for; read nothing yet."""
@@ -99,8 +101,13 @@ class SourcePlugin(ABC, Generic[Config]):
         part is in the raw schema, which says where to go on. A part without rows is the last.
         """
 
-    def handle_event(self, event: Mapping[str, Any]) -> Iterable["DltResource"]:
-        """Return the rows of one pushed CloudEvent (its attributes and ``data``) as resources."""
+    def handle_events(self, events: pa.Table) -> Iterable["DltResource"]:
+        """Return the rows of pushed events of its ``event_types`` as resources, like `fetch`.
+
+        ``events`` has event_source, event_id, event_type, subject, data (JSON text) as text and
+        event_at (null where the sender named no time), received_at as UTC timestamps. The same
+        event may come more than once.
+        """
         raise MindweaveError(f"source {self.name} takes no events: it is read by `mindweave load`")
 
 

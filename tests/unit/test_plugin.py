@@ -3,6 +3,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 from pydantic import BaseModel
 
@@ -84,7 +85,7 @@ def test_a_source_that_takes_no_events_says_how_it_is_read(tmp_path):
     source = AcmePlugin(AcmeConfig(), context(tmp_path))
 
     with pytest.raises(MindweaveError, match="source acme takes no events"):
-        source.handle_event({"id": "1"})
+        source.handle_events(pa.table({"event_id": ["1"]}))
 
 
 def test_a_plugin_must_say_how_it_fetches():

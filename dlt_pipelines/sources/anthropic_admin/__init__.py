@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from dlt_pipelines.errors import MindweaveError
-from dlt_pipelines.landing import RawTable
+from dlt_pipelines.landing import OF_COMPLETE_LOADS, RawTable
 from dlt_pipelines.observed_rows import (
     ApiRecord,
     ObservedRows,
@@ -246,12 +246,10 @@ class AnthropicAdminPlugin(SourcePlugin[AnthropicAdminConfig]):
         rows = landed(
             self.context,
             f"""
-            select progress.read_until_at
-            from {{raw}}.{tables.PROGRESS.name} as progress
-            inner join {{raw}}.loads as loads on progress.load_id = loads.load_id
-            inner join {{raw}}._dlt_loads as packages
-                on loads._dlt_load_id = packages.load_id and packages.status = 0
-            where progress.org_id = '{self._org_id}' and {asked}
+            select landed.read_until_at as read_until_at
+            from {{raw}}.{tables.PROGRESS.name} as landed
+            {OF_COMPLETE_LOADS}
+            where landed.org_id = '{self._org_id}' and {asked}
             """,
         )
         return max((row["read_until_at"].date() for row in rows), default=None)

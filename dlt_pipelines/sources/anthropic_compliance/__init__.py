@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from dlt_pipelines.errors import MindweaveError
+from dlt_pipelines.landing import OF_COMPLETE_LOADS
 from dlt_pipelines.observed_rows import ApiRecord, ObservedRows, Timestamp, landed
 from dlt_pipelines.plugin import LoadContext, SourcePlugin
 from dlt_pipelines.sources.anthropic_compliance import audit_log, tables
@@ -185,9 +186,9 @@ class AnthropicCompliancePlugin(SourcePlugin[AnthropicComplianceConfig]):
         rows = landed(
             self.context,
             f"""
-            select cursors.newest_id, cursors.oldest_id, cursors.is_history_read
-            from {{raw}}.{tables.CURSORS.name} as cursors
-            {_OF_COMPLETE_LOADS.format(alias="cursors")}
+            select landed.newest_id, landed.oldest_id, landed.is_history_read
+            from {{raw}}.{tables.CURSORS.name} as landed
+            {OF_COMPLETE_LOADS}
             order by loads.finished_at desc, loads.load_id desc
             limit 1
             """,
@@ -217,12 +218,12 @@ class AnthropicCompliancePlugin(SourcePlugin[AnthropicComplianceConfig]):
         rows = landed(
             self.context,
             f"""
-            select events.event_id
-            from {{raw}}.{tables.AUDIT_EVENTS.name} as events
-            {_OF_COMPLETE_LOADS.format(alias="events")}
+            select landed.event_id
+            from {{raw}}.{tables.AUDIT_EVENTS.name} as landed
+            {OF_COMPLETE_LOADS}
             where
-                events.origin = '{origin}'
-                and events.created_at >= '{first}' and events.created_at <= '{last}'
+                landed.origin = '{origin}'
+                and landed.created_at >= '{first}' and landed.created_at <= '{last}'
             """,
         )
         return {row["event_id"] for row in rows}
@@ -336,11 +337,6 @@ class AnthropicCompliancePlugin(SourcePlugin[AnthropicComplianceConfig]):
 
 
 _DICTIONARIES = ("actor_info", "event_info", "entity_info")
-_OF_COMPLETE_LOADS = """
-            inner join {{raw}}.loads as loads on {alias}.load_id = loads.load_id
-            inner join {{raw}}._dlt_loads as packages
-                on loads._dlt_load_id = packages.load_id and packages.status = 0
-"""
 
 
 def _person(actor: Mapping[str, Any], key: Any) -> str | None:

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from dlt_pipelines.jsonl_files import LINES_SCHEMA, JsonlFile, LineBatch
 from dlt_pipelines.landing import QUARANTINE
-from dlt_pipelines.line_source import Landing, LineReader
+from dlt_pipelines.line_source import Landing, LineReader, set_aside_sql
 from dlt_pipelines.plugin import LoadContext, RowCounts
 from dlt_pipelines.privacy import fingerprint_sql
 from dlt_pipelines.sources.claude_code import tables
@@ -280,21 +280,7 @@ where record_type is not null
 group by all
 """
 
-BROKEN_LINES = f"""
-insert into quarantine by name
-select
-    $load_id as load_id,
-    $source as source,
-    files.location,
-    records.line_number,
-    records.problem as reason,
-    {fingerprint_sql("line", "records.refused_line")} as row_fingerprint,
-    strlen(rtrim(records.refused_line, chr(10))) as row_bytes,
-    cast(now() as timestamp) as quarantined_at
-from records
-inner join files on records.file_index = files.file_index
-where records.problem is not null
-"""
+BROKEN_LINES = set_aside_sql("records", "records.problem", "records.refused_line")
 
 QUANTITY_COLUMNS = ",\n    ".join(
     f"cast(cast(records.usage.{path} as varchar) as bigint) as {name}"

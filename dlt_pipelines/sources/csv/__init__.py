@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dlt_pipelines.config import expand_path
 from dlt_pipelines.errors import MindweaveError
-from dlt_pipelines.landing import CANONICAL_TABLES
+from dlt_pipelines.landing import CANONICAL_TABLES, newest_sql
 from dlt_pipelines.observed_rows import ObservedRows, landed
 from dlt_pipelines.plugin import SourcePlugin
 from dlt_pipelines.sources.csv import tables
@@ -159,26 +159,8 @@ class CsvPlugin(SourcePlugin[CsvConfig]):
         return found
 
     def _known_files(self) -> dict[str, Mapping[str, Any]]:
-        columns = ", ".join(f"files.{name} as {name}" for name in tables.FILES.columns)
-        rows = landed(
-            self.context,
-            f"""
-            select *
-            from (
-                select
-                    {columns},
-                    row_number() over (
-                        partition by files.file_id
-                        order by loads.finished_at desc, loads.load_id desc
-                    ) as recency
-                from {{raw}}.csv_files as files
-                inner join {{raw}}.loads as loads on files.load_id = loads.load_id
-                inner join {{raw}}._dlt_loads as packages
-                    on loads._dlt_load_id = packages.load_id and packages.status = 0
-            ) as ranked
-            where recency = 1
-            """,
-        )
+        query = newest_sql(tables.FILES.name, tables.FILES.columns, ["file_id"])
+        rows = landed(self.context, query)
         return {row["file_id"]: row for row in rows}
 
     def _content_hash(self, file: FoundFile) -> str:

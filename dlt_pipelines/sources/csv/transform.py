@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from dlt_pipelines.duckdb_warehouse import explain_duckdb
 from dlt_pipelines.errors import MindweaveError
-from dlt_pipelines.landing import QUARANTINE, RawTable, run_statement
+from dlt_pipelines.landing import QUARANTINE, RawTable, newest_sql, run_statement
 from dlt_pipelines.observed_rows import ObservedRows
 from dlt_pipelines.plugin import LoadContext
 from dlt_pipelines.privacy import fingerprint_sql
@@ -431,26 +431,9 @@ def _refusals(context: LoadContext, connection: duckdb.DuckDBPyConnection) -> st
 def _before(context: LoadContext, files: MappedFiles, file: "FoundFile") -> pa.Table | None:
     """Return what the file said last, row by row or bucket by bucket."""
     key = "bucket_key" if files.kind in REPORTED else "observation_id"
-    # each by its name: ClickHouse keeps the table's name in those that both tables have
-    columns = ", ".join(f"landed.{name} as {name}" for name in files.table.columns)
+    where = f"landed.source = '{files.name}' and landed.{key} like '{file.file_id}/%'"
     return context.read_raw(
-        f"""
-        select *
-        from (
-            select
-                {columns},
-                dense_rank() over (
-                    partition by landed.{key}
-                    order by loads.finished_at desc, loads.load_id desc
-                ) as recency
-            from {{raw}}.{files.table.name} as landed
-            inner join {{raw}}.loads as loads on landed.load_id = loads.load_id
-            inner join {{raw}}._dlt_loads as packages
-                on loads._dlt_load_id = packages.load_id and packages.status = 0
-            where landed.source = '{files.name}' and landed.{key} like '{file.file_id}/%'
-        ) as ranked
-        where recency = 1
-        """
+        newest_sql(files.table.name, files.table.columns, [key], where, all_of_load=True)
     )
 
 

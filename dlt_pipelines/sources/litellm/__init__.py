@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from dlt_pipelines.landing import OF_COMPLETE_LOADS
 from dlt_pipelines.observed_rows import ObservedRows
 from dlt_pipelines.plugin import SourcePlugin
 from dlt_pipelines.sources.litellm import identities, tables
@@ -180,7 +181,7 @@ class LitellmPlugin(SourcePlugin[LitellmConfig]):
                 union all
                 select load_id, {column} from {{raw}}.{tables.TOOL_CALLS.name}
             ) as landed
-            {_COMPLETED}
+            {OF_COMPLETE_LOADS}
             where landed.{column} >= '2020-01-01 00:00:00'
             """
         )
@@ -214,18 +215,11 @@ class LitellmPlugin(SourcePlugin[LitellmConfig]):
                     from {{raw}}.{tables.TOOL_CALLS.name}
                     where {condition}
                 ) as landed
-                {_COMPLETED}
+                {OF_COMPLETE_LOADS}
             ) as ranked
             where recency = 1
             """
         )
-
-
-_COMPLETED = """
-            inner join {raw}.loads as loads on landed.load_id = loads.load_id
-            inner join {raw}._dlt_loads as packages
-                on loads._dlt_load_id = packages.load_id and packages.status = 0
-"""
 
 
 def _part(first: pa.RecordBatch, more: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

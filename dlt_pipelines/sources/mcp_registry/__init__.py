@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from dlt_pipelines.config import expand_path
 from dlt_pipelines.errors import MindweaveError
+from dlt_pipelines.landing import newest_sql
 from dlt_pipelines.observed_rows import ObservedRows, landed, newest_hashes
 from dlt_pipelines.plugin import LoadContext, SourcePlugin
 from dlt_pipelines.rest import HttpStatusError, exact_json
@@ -244,23 +245,6 @@ def _dumped(path: Path) -> list[Any]:
 
 def _bookmarks(context: LoadContext) -> dict[str, dict[str, Any]]:
     """Return the newest bookmark of each registry that a completed load wrote."""
-    rows = landed(
-        context,
-        """
-        select registry_base, updated_since, next_cursor, newest_change_at
-        from (
-            select
-                bookmarks.*,
-                row_number() over (
-                    partition by bookmarks.registry_base
-                    order by loads.finished_at desc, loads.load_id desc
-                ) as recency
-            from {raw}.mcp_registry_bookmarks as bookmarks
-            inner join {raw}.loads as loads on bookmarks.load_id = loads.load_id
-            inner join {raw}._dlt_loads as packages
-                on loads._dlt_load_id = packages.load_id and packages.status = 0
-        ) as ranked
-        where recency = 1
-        """,
-    )
+    told = ("registry_base", "updated_since", "next_cursor", "newest_change_at")
+    rows = landed(context, newest_sql("mcp_registry_bookmarks", told, told[:1]))
     return {row["registry_base"]: row for row in rows}

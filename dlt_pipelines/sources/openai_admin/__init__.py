@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from dlt_pipelines.landing import RawTable
+from dlt_pipelines.landing import OF_COMPLETE_LOADS, RawTable
 from dlt_pipelines.observed_rows import (
     ApiRecord,
     ObservedRows,
@@ -220,11 +220,9 @@ class OpenaiAdminPlugin(SourcePlugin[OpenaiAdminConfig]):
             self.context,
             f"""
             select report, bucket_width, group_by, max(settled_until_at) as settled_until_at
-            from {{raw}}.openai_admin_windows as windows
-            inner join {{raw}}.loads as loads on windows.load_id = loads.load_id
-            inner join {{raw}}._dlt_loads as packages
-                on loads._dlt_load_id = packages.load_id and packages.status = 0
-            where {self._of_organization("windows")}
+            from {{raw}}.openai_admin_windows as landed
+            {OF_COMPLETE_LOADS}
+            where {self._of_organization("landed")}
             group by report, bucket_width, group_by
             """,
         )

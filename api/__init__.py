@@ -1,0 +1,1 @@
+"""HTTP intake of events as they happen."""
