@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 from dlt_pipelines.config import PROJECT_DIR, Settings
 from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.errors import MindweaveError
+from flows.parsed_project import PROJECT_PARTS, keep, kept_path, read_kept
 
 if TYPE_CHECKING:
     from dbt.artifacts.schemas.run import RunResult
     from dbt.contracts.graph.manifest import Manifest
-
-# what dbt reads of a project
-PROJECT_PARTS = ("dbt_project.yml", "profiles.yml", "macros", "models", "seeds", "tests/dbt")
 
 
 def dbt_folder(settings: Settings) -> Path:
@@ -58,8 +56,20 @@ class DbtProject:
         self._variables = dict(variables or {})
         self._manifest: Manifest | None = None
 
-    def parse(self) -> None:
+    def parse(self) -> "Manifest":
         """Read the project, which needs no warehouse."""
+        os.environ |= self._environment()
+        kept = kept_path(self._variables) if self._project == PROJECT_DIR else None
+        manifest = read_kept(kept) if kept else None
+        if manifest is None:
+            manifest = self._invoke("parse").result
+            if kept:
+                keep(manifest, kept)
+        self._manifest = manifest
+        return manifest
+
+    def write_manifest(self) -> None:
+        """Read the project anew, for dbt to write to its folder where the models are."""
         self._manifest = self._invoke("parse").result
 
     def clear_schemas(self) -> None:
@@ -82,6 +92,8 @@ class DbtProject:
 
         Raises MindweaveError naming what failed first.
         """
+        if self._manifest is None:
+            self.parse()
         try:
             result = self._invoke("build", *arguments)
         finally:
@@ -110,13 +122,16 @@ class DbtProject:
                 )
         return schemas
 
-    def _invoke(self, command: str, *arguments: str) -> Any:
-        os.environ |= {
+    def _environment(self) -> dict[str, str]:
+        return {
             "DO_NOT_TRACK": "1",
             "MINDWEAVE_CUSTOMER": self._settings.customer,
             "MINDWEAVE_SCHEMA_PREFIX": self._settings.schema_prefix,
             **self._warehouse.dbt_environment(),
         }
+
+    def _invoke(self, command: str, *arguments: str) -> Any:
+        os.environ |= self._environment()
         from dbt.cli.main import dbtRunner
 
         result = dbtRunner(manifest=self._manifest).invoke(

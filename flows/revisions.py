@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dlt_pipelines.config import PROJECT_DIR
 from dlt_pipelines.errors import MindweaveError, UsageError
-from flows.dbt_project import PROJECT_PARTS
+from flows.parsed_project import PROJECT_PARTS
 
 # what makes a project write to schemas of its own; a revision may be older than that
 PREFIX_VARIABLE = "MINDWEAVE_SCHEMA_PREFIX"

@@ -91,7 +91,7 @@ def _build(
         steps.build_models(settings)
     # dbt takes from here where the customer's own models are
     names = dbt_folder(scenario) / "customer"
-    DbtProject(settings, folder=names).parse()
+    DbtProject(settings, folder=names).write_manifest()
     built = DbtProject(scenario, project=project, variables=variables)
     built.clear_schemas()
     built.build("--full-refresh", "--defer", "--favor-state", f"--state={names}", *SELECTION)
