@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
+import duckdb
 import pytest
 
 from dlt_pipelines.config import Settings
@@ -197,6 +198,23 @@ def test_a_call_lands_with_every_field_we_need(settings, postgres_database):
 def _call(request_id, message_id, status="success", code=None, hit=False, retries=None):
     nothing = (None,) * 5
     return request_id, message_id, status, code, hit, False, False, retries, 0, *nothing
+
+
+def test_what_a_killed_load_left_lands_again_whole(settings, postgres_database):
+    make_database(postgres_database)
+    load(settings, postgres_database)
+    with duckdb.connect(settings.warehouse_url) as warehouse:
+        # its rows are there, and the package that would make them count is not
+        warehouse.execute(f"delete from {settings.raw_schema}._dlt_loads")
+
+    load(settings, postgres_database)
+
+    of_whole_loads = "inner join {raw}.loads using (load_id) inner join {raw}._dlt_loads as p "
+    of_whole_loads += "on loads._dlt_load_id = p.load_id"
+    for table in ("litellm_audit_logs", "litellm_keys", "litellm_spend_logs"):
+        both = rows(settings, f"select count(*) from {{raw}}.{table}")[0][0]
+        whole = rows(settings, f"select count(*) from {{raw}}.{table} {of_whole_loads}")[0][0]
+        assert whole and both == 2 * whole
 
 
 def test_identities_and_audit_events_land_once_and_again_when_they_change(

@@ -30,10 +30,9 @@ from dlt_pipelines.landing import OF_COMPLETE_LOADS, RawTable
 from dlt_pipelines.observed_rows import (
     ApiRecord,
     ObservedRows,
+    changed_buckets,
     changed_entities,
-    content_hash,
     landed,
-    newest_hashes,
 )
 from dlt_pipelines.plugin import LoadContext, SourcePlugin
 from dlt_pipelines.rest import HttpStatusError
@@ -72,6 +71,10 @@ class Days:
 
     rows: dict[str, dict[date, list[Row]]]
     refreshed_at: datetime | None = None
+
+    def are_whole(self, day: date) -> bool:
+        """Tell whether the report was refreshed after the end of ``day``."""
+        return self.refreshed_at is not None and self.refreshed_at >= _midnight(day + DAY)
 
 
 @dataclass(frozen=True)
@@ -206,10 +209,9 @@ class AnthropicAdminPlugin(SourcePlugin[AnthropicAdminConfig]):
                 if error.status in NOT_FOR_US and other_way:
                     continue
                 raise
-            known = self._known_days(report, plan)
             for number, period in enumerate(plan.periods):
                 days = first.pop() if number == 0 else self._read_days(report, *period)
-                self._land(report, *period, days, known)
+                self._land(report, *period, days)
             if plan.read_until:
                 row = {"org_id": self._org_id, **report.columns()}
                 self._rows.add(
@@ -265,63 +267,41 @@ class AnthropicAdminPlugin(SourcePlugin[AnthropicAdminConfig]):
                     raise
         raise AssertionError("an attempt returns or raises")
 
-    def _known_days(self, report: Report, plan: Plan) -> Mapping[str, Mapping[Any, str]]:
-        """Return the hash of what landed last for each day to read, by table."""
-        if not plan.periods:
-            return {}
-        start, end = plan.periods[0][0], plan.periods[-1][1]
+    def _land(self, report: Report, start: date, end: date, days: Days) -> None:
+        """Land the days of ``[start, end)`` that are not what landed last."""
         where = (
             f"landed.org_id = '{self._org_id}' and landed.report = '{report.name}' "
             f"and landed.bucket_key >= '{start}' and landed.bucket_key < '{end}'"
         )
-        return {
-            table.name: newest_hashes(self.context, table, ["bucket_key"], where)
-            for table in report.tables
-        }
-
-    def _land(
-        self,
-        report: Report,
-        start: date,
-        end: date,
-        days: Days,
-        known: Mapping[str, Mapping[Any, str]],
-    ) -> None:
-        """Land the days of ``[start, end)`` that are not what landed last."""
+        asked = [start + DAY * number for number in range((end - start).days)]
         for table in report.tables:
-            by_day = days.rows.get(table.name, {})
-            for day in (start + DAY * number for number in range((end - start).days)):
-                before = known[table.name].get((day.isoformat(),))
-                # a day that is known to be whole is news, even with the same figures
-                is_whole = days.refreshed_at is not None and days.refreshed_at >= _midnight(
-                    day + DAY
-                )
-                rows = [
-                    {**report.columns(), **row, "is_whole": is_whole} for row in by_day.get(day, [])
+            rows = days.rows.get(table.name, {})
+            # a day that is known to be whole is news, even with the same figures
+            by_day = {
+                (day.isoformat(),): [
+                    {**report.columns(), **row, "is_whole": days.are_whole(day)}
+                    for row in rows.get(day, [])
                 ]
-                digest = content_hash(rows) if rows else "empty"
-                if digest == before or (not rows and before is None):
-                    self._rows.ignore(len(rows))
-                    continue
+                for day in asked
+            }
+            for row in changed_buckets(
+                self.context,
+                by_day,
+                table,
+                ["bucket_key"],
+                where=where,
+                note_unchanged=self._rows.ignore,
+            ):
+                day = date.fromisoformat(row["bucket_key"])
                 bucket = {
                     **report.columns(),
                     "org_id": self._org_id,
-                    "bucket_key": day.isoformat(),
-                    "content_hash": digest,
-                    "is_empty": not rows,
-                    "data_refreshed_at": days.refreshed_at,
-                }
-                nothing = {
                     "bucket_start_at": _midnight(day),
                     "bucket_end_at": _midnight(day + DAY),
+                    "data_refreshed_at": days.refreshed_at,
                 }
-                self._rows.add(
-                    table,
-                    (
-                        {name: {**row, **bucket}.get(name) for name in table.columns}
-                        for row in rows or [nothing]
-                    ),
-                )
+                told = bucket | row
+                self._rows.add(table, [{name: told.get(name) for name in table.columns}])
 
     def _analytics(self, report: Report, start: datetime, end: datetime) -> Days:
         model: type[records.AnalyticsRow] = (

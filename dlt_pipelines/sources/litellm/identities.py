@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from dlt_pipelines.landing import RawTable
+from dlt_pipelines.landing import RawTable, newest_sql
 from dlt_pipelines.observed_rows import ApiRecord, ObservedRows, Timestamp, changed_entities, landed
 from dlt_pipelines.plugin import LoadContext
 from dlt_pipelines.privacy import CustomerKey
@@ -143,10 +143,7 @@ def land_audit_log(database: GatewayDatabase, context: LoadContext, observed: Ob
     table = "LiteLLM_AuditLog"
     if not database.columns(table):
         return
-    known = {
-        row["event_id"]
-        for row in landed(context, f"select event_id from {{raw}}.{tables.AUDIT_LOGS.name}")
-    }
+    known = _known(context, tables.AUDIT_LOGS, "event_id")
     for event in _parsed(database, observed, AuditLog, table):
         if event.id in known:
             observed.ignore(1)
@@ -201,9 +198,7 @@ def _land(
     times: Mapping[str, Any],
 ) -> None:
     """Add the rows that changed, valid from their first day, or from the change where known."""
-    known = {
-        row[key] for row in landed(context, f"select distinct {key} from {{raw}}.{table.name}")
-    }
+    known = _known(context, table, key)
     changed = changed_entities(
         context, rows, table, [key], is_complete=True, note_unchanged=observed.ignore
     )
@@ -212,6 +207,11 @@ def _land(
         changed_at = context.now if row["is_deleted"] else updated_at or context.now
         valid_from = changed_at if row[key] in known else created_at
         observed.add(table, [{**row, "valid_from_at": valid_from}])
+
+
+def _known(context: LoadContext, table: RawTable, key: str) -> set[Any]:
+    """Return the keys that landed whole."""
+    return {row[key] for row in landed(context, newest_sql(table.name, [key], [key]))}
 
 
 def _status(key: Key, context: LoadContext) -> str:
