@@ -3,6 +3,15 @@
     (substr(endpoint, 1, 10) != 'analytics/' and position('{{ dimension }}' in group_by) > 0)
 {%- endmacro %}
 
+{#- The workspace, or `default`, which a classic report that was grouped by workspace calls null. -#}
+{% macro workspace_or_default() -%}
+    case
+        when not is_empty and {{ is_of_classic_report('workspace_id') }}
+            then coalesce(workspace_id, 'default')
+        else workspace_id
+    end
+{%- endmacro %}
+
 {#-
   The key, or `console` for what used none: grouped by key, not a federated account's, and in a
   workspace, as a seat's usage is in none.

@@ -14,3 +14,12 @@
 {% macro clickhouse__sha256_hex(text) -%}
     lower(hex(SHA256({{ text }})))
 {%- endmacro %}
+
+{#- Texts in one hash, which sorts the same on every engine as texts do not; null is empty. -#}
+{% macro texts_hash(columns) -%}
+    {%- set texts = [] -%}
+    {%- for column in columns -%}
+        {%- do texts.append("coalesce(" ~ column ~ ", '')") -%}
+    {%- endfor -%}
+    {{- sha256_hex(texts | join(" || '|' || ")) -}}
+{%- endmacro %}

@@ -1,14 +1,5 @@
 {{ config(order_by=['vendor', 'usage_date', 'source', 'report']) }}
 
-{# a hash sorts the same on every engine, which texts do not #}
-{% set texts = [
-    'workspace_id', 'api_key_id', 'requested_model', 'cost_type', 'token_type',
-    'service_tier', 'context_window', 'inference_geo', 'description', 'quantity_unit'
-] %}
-{% set coalesced = [] %}
-{% for column in texts %}
-{% do coalesced.append("coalesce(" ~ column ~ ", '')") %}
-{% endfor %}
 with
 
 observations as (
@@ -25,7 +16,10 @@ numbered as (
             partition by source, report, bucket_key
             order by
                 bucket_start_at asc,
-                {{ sha256_hex(coalesced | join(" || '|' || ")) }} asc,
+                {{ texts_hash([
+                    'workspace_id', 'api_key_id', 'requested_model', 'cost_type', 'token_type',
+                    'service_tier', 'context_window', 'inference_geo', 'description', 'quantity_unit'
+                ]) }} asc,
                 quantity asc,
                 net_cost_usd asc,
                 list_cost_usd asc

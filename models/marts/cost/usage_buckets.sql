@@ -1,14 +1,5 @@
 {{ config(order_by=['vendor', 'bucket_start_at', 'source', 'report']) }}
 
-{# a hash sorts the same on every engine, which texts do not #}
-{% set texts = [
-    'workspace_id', 'api_key_id', 'user_id', 'product', 'requested_model',
-    'service_tier', 'context_window', 'inference_geo', 'speed'
-] %}
-{% set coalesced = [] %}
-{% for column in texts %}
-{% do coalesced.append("coalesce(" ~ column ~ ", '')") %}
-{% endfor %}
 with
 
 observations as (
@@ -25,7 +16,10 @@ numbered as (
             partition by source, report, bucket_key
             order by
                 bucket_start_at asc,
-                {{ sha256_hex(coalesced | join(" || '|' || ")) }} asc,
+                {{ texts_hash([
+                    'workspace_id', 'api_key_id', 'user_id', 'product', 'requested_model',
+                    'service_tier', 'context_window', 'inference_geo', 'speed'
+                ]) }} asc,
                 input_tokens asc,
                 cache_write_5m_tokens asc,
                 cache_write_1h_tokens asc,

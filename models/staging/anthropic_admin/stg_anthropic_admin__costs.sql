@@ -15,11 +15,7 @@ renamed as (
         org_id || '/' || bucket_key as bucket_key,
         bucket_start_at,
         bucket_end_at,
-        case
-            when not is_empty and {{ is_of_classic_report('workspace_id') }}
-                then coalesce(workspace_id, 'default')
-            else workspace_id
-        end as workspace_id,
+        {{ workspace_or_default() }} as workspace_id,
         {{ api_key_or_console() }} as api_key_id,
         model as requested_model,
         case

@@ -24,11 +24,7 @@ reported as (
         bucket_start_at,
         bucket_end_at,
         bucket_width,
-        case
-            when not is_empty and {{ is_of_classic_report('workspace_id') }}
-                then coalesce(workspace_id, 'default')
-            else workspace_id
-        end as workspace_id,
+        {{ workspace_or_default() }} as workspace_id,
         {{ api_key_or_console() }} as api_key_id,
         user_id,
         product,
