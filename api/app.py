@@ -27,7 +27,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from api import openapi, otlp
-from api.answers import RefusedRequestError, answer, busy, refusal
+from api.answers import JSON, RefusedRequestError, answer, busy, refusal
 from api.bodies import read_body
 from api.group_commit import GroupCommit, NotKeptError
 from api.metrics import Metrics
@@ -102,7 +102,11 @@ class Server:
         Raises RefusedRequestError: 401 without a token that counts, 429 over the rate.
         """
         token = _token(request)
-        customer = self.tokens.customer_of(token) if token else None
+        try:
+            customer = self.tokens.customer_of(token) if token else None
+        except MindweaveError as error:
+            LOG.error("tokens cannot be read: %s", error)
+            raise busy("tokens cannot be read now") from None
         if not token or customer is None:
             raise RefusedRequestError(
                 401,
@@ -252,7 +256,7 @@ class Server:
                 await intake.log.keep(signal, [line])
                 self.metrics.export(intake.customer, signal)
             # an export response that says that all went well: in protobuf no bytes at all
-            content = b"{}" if content_type == otlp.JSON else b""
+            content = b"{}" if content_type == JSON else b""
             return Response(content, media_type=content_type)
 
         return take
@@ -298,13 +302,12 @@ def create_app(
     ]
     for method, path, handler in routes:
         app.add_route(path, server.answered(path, handler), [method], include_in_schema=False)
-    app.add_exception_handler(HTTPException, _plain)
+    app.exception_handler(HTTPException)(_plain)
     app.openapi = lambda: openapi.document(server.limits)  # type: ignore[method-assign]
     return app
 
 
-async def _plain(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+async def _plain(request: Request, error: HTTPException) -> Response:
     return answer(error.status_code, {"error": error.detail}, error.headers)
 
 
@@ -339,7 +342,7 @@ def _event_headers(request: Request) -> dict[str, str]:
     if not any(name.startswith("ce-") for name in headers):
         raise RefusedRequestError(
             400,
-            f"no CloudEvent: send {STRUCTURED_TYPE}, {BATCH_TYPE}, or its attributes as ce- headers",
+            f"no event: send {STRUCTURED_TYPE}, {BATCH_TYPE}, or its attributes as ce- headers",
         )
     return headers
 

@@ -31,7 +31,7 @@ def serve(
     """
     app = create_app(
         TokenRegistry(settings.home / "tokens.sqlite"),
-        lambda customer: open_store(replace(settings, customer=customer), create=True),
+        lambda customer: open_store(replace(settings, customer=customer)),
         lambda customer: customer_key(settings.home, customer),
         event_types(installed_plugins().values()),
         Limits(requests_per_second=rate),
