@@ -7,8 +7,9 @@ drain; what has landed of it lands again, and the models count an event once.
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -150,7 +151,7 @@ class _Drain:
             size += sum(len(stored.entry.body) for stored in part)
             part = self._store.read(part[-1].position, BYTES_PER_PART)
 
-    def _hand_over(self, name: str, plugin: type[SourcePlugin], events: pa.Table) -> None:
+    def _hand_over(self, name: str, plugin: type[SourcePlugin[Any]], events: pa.Table) -> None:
         """Load what a plugin makes of the events of its types."""
         types = pa.array(list(plugin.event_types), pa.string())
         taken = events.filter(pc.is_in(events.column("event_type"), types))

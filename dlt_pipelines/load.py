@@ -144,6 +144,7 @@ class Job:
     """The dlt pipeline of one customer and source, imported only when it has work."""
 
     def __init__(self, settings: Settings, warehouse: Warehouse, source: str) -> None:
+        """Begin nothing yet."""
         self.settings = settings
         self.warehouse = warehouse
         self.name = f"{settings.customer}__{source}"
@@ -200,12 +201,14 @@ class Job:
         )
 
     def read_raw(self, sql: str) -> pa.Table | None:
+        """Run a query in the raw schema; None where nothing landed yet."""
         try:
             return self.warehouse.query(sql.format(raw=self.settings.raw_schema))
         except MissingRelationError:
             return None
 
     def finish_pending_package(self) -> None:
+        """Load what was under way when a run was killed."""
         extracted = self.folder / self.name / "normalize" / "extracted"
         normalized = self.folder / self.name / "load" / "normalized"
         if not (_has_entries(extracted) or _has_entries(normalized)):
@@ -226,6 +229,7 @@ class Job:
                 pipeline.abort_packages()
 
     def run(self, resources: list[Any]) -> None:
+        """Load resources as one package."""
         pipeline = self.pipeline()
         import dlt
 
@@ -236,6 +240,7 @@ class Job:
         self.warehouse.load_packages(pipeline)
 
     def pipeline(self) -> "dlt.Pipeline":
+        """Return the pipeline as dlt knows it."""
         import dlt
 
         return dlt.pipeline(

@@ -48,7 +48,7 @@ select
 from (
     select
         *,
-        coalesce(least(length(envelope.id), length(envelope.source), length(envelope.type)) > 0, false)
+        envelope.id is not null and envelope.source is not null and envelope.type is not null
             as is_event,
         try_cast(rtrim(envelope.time, 'Z') as timestamp) as event_time
     from (
@@ -219,12 +219,10 @@ class EventRows:
 
 
 def _taken_apart(lines: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Return the lines with their ``begin``, up to the data's end, and the ``rest``, and those that are no events."""
+    """Return the events with their ``begin``, to the end of the data, and ``rest``; and the others."""
     text = lines.column("line").combine_chunks()
     halves = pc.split_pattern(text, AFTER_DATA, max_splits=1, reverse=True)
-    is_event = pc.and_(
-        pc.equal(pc.list_value_length(halves), 2), pc.starts_with(text, BEFORE_DATA)
-    )
+    is_event = pc.and_(pc.equal(pc.list_value_length(halves), 2), pc.starts_with(text, BEFORE_DATA))
     no_events = lines.slice(0, 0)
     if not pc.all(is_event).as_py():
         no_events = lines.filter(pc.invert(is_event))
