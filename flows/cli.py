@@ -33,6 +33,8 @@ app = typer.Typer(
     help="What your LLM use cost, who caused it, and whether that is the number on the invoice.",
 )
 app.add_typer(intake_cli.tokens, name="tokens")
+app.add_typer(intake_cli.dead_letters, name="dead-letters")
+app.command()(intake_cli.serve)
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
