@@ -15,3 +15,7 @@ class UsageError(MindweaveError):
 
 class UnreachableError(MindweaveError):
     """A server did not answer: waiting and trying again may help."""
+
+
+class EventStoreError(MindweaveError):
+    """What is pushed cannot be kept or read now: senders are told to try again."""

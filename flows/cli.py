@@ -23,6 +23,7 @@ from rich.progress import (
 
 from dlt_pipelines.config import Settings, read_settings
 from dlt_pipelines.errors import MindweaveError, UsageError
+from flows import intake_cli
 
 app = typer.Typer(
     add_completion=False,
@@ -31,6 +32,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="What your LLM use cost, who caused it, and whether that is the number on the invoice.",
 )
+app.add_typer(intake_cli.tokens, name="tokens")
+app.add_typer(intake_cli.dead_letters, name="dead-letters")
+app.command()(intake_cli.serve)
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
