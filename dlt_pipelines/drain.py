@@ -18,6 +18,7 @@ from dlt_pipelines.config import Settings, source_configuration, validated
 from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.event_store import Entry, EventStore, StoredEntry
+from dlt_pipelines.event_store.opening import has_store, open_store
 from dlt_pipelines.landing import newest_sql
 from dlt_pipelines.load import Job, LoadResult, explained
 from dlt_pipelines.observed_rows import landed
@@ -54,8 +55,6 @@ def drain(
     Safe to repeat, also after a kill. Where a plugin fails, the others' events are loaded, and all
     are kept for the next drain. Raises MindweaveError where the store or the warehouse fails.
     """
-    from dlt_pipelines.event_store.opening import has_store, open_store
-
     if not has_store(settings):
         return Drained()
     store = open_store(settings)

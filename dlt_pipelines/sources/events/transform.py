@@ -219,7 +219,7 @@ class EventRows:
 
 
 def _taken_apart(lines: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Return the events with their ``begin``, to the end of the data, and ``rest``; and the others."""
+    """Return the events with their ``begin``, to the data's end, and ``rest``; and the others."""
     text = lines.column("line").combine_chunks()
     halves = pc.split_pattern(text, AFTER_DATA, max_splits=1, reverse=True)
     is_event = pc.and_(pc.equal(pc.list_value_length(halves), 2), pc.starts_with(text, BEFORE_DATA))

@@ -54,7 +54,7 @@ all_reported as (
         reported.latency_ms,
         reported.reported_cost_usd,
         reported.observed_at,
-        coalesce(reported.answered_at, reported.observed_at) as answered_at,
+        reported.answered_at,
         loads.processed_at,
         coalesce(reported.is_corrected_in_place, false) as is_corrected_in_place,
         row_number() over (
