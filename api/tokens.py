@@ -81,8 +81,8 @@ class TokenRegistry:
                 [customer],
             ).fetchall()
         return [
-            Token(*names, datetime.fromisoformat(created_at), _time(revoked_at))
-            for *names, created_at, revoked_at in rows
+            Token(token_id, owner, label, datetime.fromisoformat(created_at), _time(revoked_at))
+            for token_id, owner, label, created_at, revoked_at in rows
         ]
 
     def revoke(self, token_id: str) -> None:

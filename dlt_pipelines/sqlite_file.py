@@ -27,6 +27,8 @@ def open_sqlite(path: Path, schema: str) -> sqlite3.Connection:
         connection = _connect(path)
         try:
             connection.execute("pragma synchronous = full")
+            # what is deleted is cut off the file soon; some builds write zeros over it first
+            connection.execute("pragma secure_delete = fast")
             connection.execute(f"pragma journal_size_limit = {IDLE_LOG_BYTES}")
         except BaseException:
             connection.close()

@@ -54,7 +54,7 @@ class SqliteStore:
         try:
             with explained(path):
                 self._file_number = path.stat().st_ino
-                [self._log_id] = self._connection.execute("select log_id from log").fetchone()
+                self._log_id: str = self._connection.execute("select log_id from log").fetchone()[0]
         except BaseException:
             self._connection.close()
             raise
