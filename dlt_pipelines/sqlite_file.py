@@ -83,6 +83,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _make(path: Path, schema: str) -> None:
+    folders = [path.parent] if path.parent.exists() else [path.parent, path.parent.parent]
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with FileLock(path.with_suffix(".lock"), mode=0o600):
         if path.exists():
@@ -99,7 +100,7 @@ def _make(path: Path, schema: str) -> None:
             connection.execute("pragma journal_mode = wal")
             connection.executescript(schema)
         draft.rename(path)
-        for folder in (path.parent, path.parent.parent):
+        for folder in folders:
             _sync_folder(folder)
 
 

@@ -20,9 +20,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from dlt_pipelines import exact_json
 from dlt_pipelines.errors import EventStoreError, UsageError
 from dlt_pipelines.event_store import DeadLetter, Entry, StoredEntry
-from dlt_pipelines.event_store.letter_json import as_json, from_json
 
 ANSWER_SECONDS = 30
 CONNECT_SECONDS = 5
@@ -84,7 +84,7 @@ class RedisStore:
                 )
             for letter in letters:
                 at = letter.received_at.isoformat()
-                text = as_json([letter.reason, letter.event, at])
+                text = exact_json.dump([letter.reason, letter.event, at])
                 changes.hsetnx(self._letters, letter.letter_id, text)
                 order = letter.received_at.replace(tzinfo=UTC).timestamp()
                 changes.zadd(self._order, {letter.letter_id: order}, nx=True)
@@ -129,11 +129,11 @@ class RedisStore:
         for start in range(0, len(names), LETTERS_AT_A_TIME):
             part = names[start : start + LETTERS_AT_A_TIME]
             with _explained(self._label):
-                texts = self._redis.hmget(self._letters, part)
+                texts: Any = self._redis.hmget(self._letters, part)
             for name, text in zip(part, texts, strict=True):
                 # None: somebody else discarded it in the meantime
                 if text is not None:
-                    reason, event, at = from_json(text)
+                    reason, event, at = exact_json.parse(text)
                     yield DeadLetter(name.decode(), reason, event, datetime.fromisoformat(at))
 
     def discard_letters(self, letter_ids: Sequence[str]) -> None:
@@ -186,9 +186,14 @@ def _connect_to_durable(connection: Any) -> None:
     """Refuse a connection to a Redis that would acknowledge what a crash, or it itself, drops."""
     connection.on_connect()
     settings = {}
-    for name in ("appendonly", "appendfsync", "maxmemory-policy"):
-        connection.send_command("CONFIG", "GET", name)
-        settings[name] = _config_value(connection.read_response())
+    try:
+        for name in ("appendonly", "appendfsync", "maxmemory-policy"):
+            connection.send_command("CONFIG", "GET", name)
+            settings[name] = _config_value(connection.read_response())
+    except redis.ResponseError:
+        raise _NotDurableError(
+            "does not say whether it keeps what it acknowledges: allow its user `CONFIG GET`"
+        ) from None
     if (settings["appendonly"], settings["appendfsync"]) != ("yes", "always"):
         raise _NotDurableError(
             "may lose what it acknowledged: set `appendonly yes` and `appendfsync always` in it"
@@ -226,7 +231,12 @@ def _explained(label: str) -> Iterator[None]:
             f"{label} is full: run `mindweave drain`, or give it more `maxmemory`"
         ) from None
     except redis.RedisError as error:
-        # by its kind only: what Redis says may repeat what it was told
         raise EventStoreError(
-            f"{label} refuses to keep events ({type(error).__name__}): look at its log and its disk"
+            f"{label} cannot keep events ({_kind(error)}): look at its log and its disk"
         ) from None
+
+
+def _kind(error: redis.RedisError) -> str:
+    """Return the code of an error alone, as the rest may repeat what Redis was told."""
+    code = str(error).rpartition("caused error: ")[2].partition(" ")[0]
+    return code if code.isupper() else type(error).__name__

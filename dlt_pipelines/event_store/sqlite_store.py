@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from time import sleep
 
+from dlt_pipelines import exact_json
 from dlt_pipelines.errors import EventStoreError
 from dlt_pipelines.event_store import DeadLetter, Entry, StoredEntry
-from dlt_pipelines.event_store.letter_json import as_json, from_json
 from dlt_pipelines.sqlite_file import explained, open_sqlite, transaction
 
 # a position is never used twice (autoincrement), not even that of a discarded entry
@@ -32,7 +32,7 @@ create table dead_letters (
     position integer primary key autoincrement,
     letter_id text not null unique,
     reason text not null,
-    event text not null,
+    event blob not null,
     received_at text not null
 );
 """
@@ -78,7 +78,7 @@ class SqliteStore:
                     (
                         letter.letter_id,
                         letter.reason,
-                        as_json(letter.event),
+                        exact_json.dump(letter.event),
                         letter.received_at.isoformat(),
                     )
                     for letter in letters
@@ -123,7 +123,7 @@ class SqliteStore:
         while letters := self._letters_after(last):
             for last, letter_id, reason, event, received_at in letters:  # noqa: B007
                 yield DeadLetter(
-                    letter_id, reason, from_json(event), datetime.fromisoformat(received_at)
+                    letter_id, reason, exact_json.parse(event), datetime.fromisoformat(received_at)
                 )
 
     def discard_letters(self, letter_ids: Sequence[str]) -> None:
@@ -167,7 +167,7 @@ class SqliteStore:
                     break
         return last
 
-    def _letters_after(self, position: int) -> list[tuple[int, str, str, str, str]]:
+    def _letters_after(self, position: int) -> list[tuple[int, str, str, bytes, str]]:
         with self._turn, explained(self._path):
             return self._connection.execute(
                 "select position, letter_id, reason, event, received_at from dead_letters "
