@@ -224,6 +224,5 @@ def _reason(error: fastjsonschema.JsonSchemaValueException, schema: Mapping[str,
         return (
             f"{where}: is not of type {wanted if isinstance(wanted, str) else ' or '.join(wanted)}"
         )
-    if isinstance(wanted, str | int | float | list):
-        return f"{where}: does not meet {error.rule} {wanted}"
-    return f"{where}: does not meet {error.rule}"
+    is_short = isinstance(wanted, str | int | float) or error.rule == "enum"
+    return f"{where}: does not meet {error.rule}{f' {wanted}' if is_short else ''}"
