@@ -219,7 +219,7 @@ def test_a_store_that_cannot_be_used_answers_503_until_it_can(tmp_path):
 
 
 def test_a_server_that_is_stopped_finishes_what_it_has_begun(tmp_path):
-    acknowledged = set()
+    acknowledged: set[str] = set()
     turn = threading.Lock()
     with serving(tmp_path) as intake:
 

@@ -79,7 +79,7 @@ def judged(answer):
 
 
 def test_any_envelope_is_answered(client):
-    seen = Counter()
+    seen: Counter[int] = Counter()
 
     @QUIET
     @given(ENVELOPES)
