@@ -1,5 +1,6 @@
 """Run the intake: one process that finishes what it has begun when it is stopped."""
 
+import gc
 import logging
 import signal
 import socket
@@ -13,7 +14,7 @@ from api.tokens import TokenRegistry
 from dlt_pipelines.config import Settings
 from dlt_pipelines.errors import MindweaveError, UsageError
 from dlt_pipelines.event_gate import event_types
-from dlt_pipelines.event_store.opening import open_store
+from dlt_pipelines.event_store.opening import has_store, open_store
 from dlt_pipelines.plugin import installed_plugins
 from dlt_pipelines.privacy import customer_key
 
@@ -27,8 +28,9 @@ def serve(
 ) -> None:
     """Take events until the process is stopped; ``announce`` is told the address.
 
-    Raises MindweaveError where the port is not free or a store cannot be used at all.
+    Raises MindweaveError where the port is not free, or the store that a URL names is no use.
     """
+    has_store(settings)  # a Redis that would lose events is told of now, not by every answer
     app = create_app(
         TokenRegistry(settings.home / "tokens.sqlite"),
         lambda customer: open_store(replace(settings, customer=customer)),
@@ -52,6 +54,7 @@ def serve(
         # uvicorn stops in peace, then raises the signal again for whoever started it
         signal.signal(signal.SIGTERM, lambda *_: None)
         signal.signal(signal.SIGINT, lambda *_: None)
+        gc.freeze()  # no pause looks again at what the start has made
         uvicorn.Server(config).run(sockets=[listener])
 
 

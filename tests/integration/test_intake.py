@@ -21,7 +21,7 @@ from dlt_pipelines.event_store.sqlite_store import SqliteStore
 from dlt_pipelines.privacy import CustomerKey
 from tests.intake import BATCH, CANARY, STRUCTURED, event, serving
 from tests.servers.processes import free_port
-from tests.transcripts import REPOSITORY, assert_one_line
+from tests.transcripts import MINDWEAVE, REPOSITORY, assert_one_line
 
 MEBIBYTE = 2**20
 
@@ -264,6 +264,23 @@ def test_a_host_that_is_none_is_said_in_one_line(intake):
     assert done.returncode == 2
     assert_one_line(done.stderr)
     assert "--host" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "word"),
+    [("http://localhost", 2, "MINDWEAVE_EVENT_STORE"), ("redis://127.0.0.1:1/0", 1, "Redis")],
+)
+def test_a_store_that_is_no_use_is_said_in_one_line_at_the_start(intake, url, status, word):
+    done = subprocess.run(
+        [MINDWEAVE, "serve", "--port", "0"],
+        env=intake.environment | {"MINDWEAVE_EVENT_STORE": url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == status
+    assert_one_line(done.stderr)
+    assert word in done.stderr
 
 
 def test_health_and_numbers_need_no_token_and_name_no_content(intake, customer):

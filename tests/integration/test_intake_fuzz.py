@@ -15,7 +15,7 @@ from tests.intake import BATCH, CALL, CANARY, STRUCTURED, event, serving
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 QUIET = settings(
     deadline=None,
-    max_examples=150,
+    max_examples=80,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
     database=None,
