@@ -131,8 +131,9 @@ class Server:
         if customer not in self.intakes:
             try:
                 gate = EventGate(self.key_of(customer), self.types)
-            except MindweaveError as error:
-                LOG.error("events of %s are not taken: %s", customer, error)
+            except (MindweaveError, OSError) as error:
+                reason = str(error) if isinstance(error, MindweaveError) else type(error).__name__
+                LOG.error("events of %s are not taken, for want of their key: %s", customer, reason)
                 raise busy("this customer's events cannot be taken now") from None
             log = GroupCommit(lambda: self.open_store(customer), self.metrics, customer)
             self.intakes[customer] = Intake(customer, gate, log)

@@ -214,6 +214,9 @@ def test_a_store_that_cannot_be_used_answers_503_until_it_can(tmp_path):
         assert "events of acme are not kept" in intake.log.read_text()
         (intake.home / "events").unlink()
         assert post(client, event(2)).status_code == 202
+        (intake.home / "keys" / "other.key").mkdir()
+        with intake.client("other") as other:
+            assert post(other, event(1)).status_code == 503
         assert client.get("/health").status_code == 200
         assert ids(intake, "acme") == {"event-2"}
 
