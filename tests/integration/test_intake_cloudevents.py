@@ -350,9 +350,16 @@ def test_a_handshake_that_lacks_something_gets_no_consent(client, headers):
     assert "webhook-allowed-origin" not in answer.headers
 
 
-def test_nothing_that_was_sent_is_in_the_servers_log(intake):
+def test_nothing_that_was_sent_is_in_an_answer_or_the_servers_log(intake):
+    bodies = [
+        CANARY,
+        json.dumps({CANARY: 1}),
+        json.dumps(event(data=CANARY, ext=CANARY)),
+        json.dumps(event(**{CANARY: CANARY})),
+        json.dumps(event(data=DATA | {"tools": [{"name": {CANARY: CANARY}}]})),
+    ]
     with intake.client("canary") as client:
-        for body in (CANARY, f'{{"{CANARY}": 1}}', json.dumps(event(data=CANARY, ext=CANARY))):
+        for body in bodies:
             for content_type in (STRUCTURED, BATCH, "application/json", CANARY):
                 answer = post(client, body, content_type, [("ce-" + CANARY, CANARY)])
                 assert answer.status_code in (400, 415)
