@@ -202,6 +202,26 @@ def test_more_than_fits_in_memory_is_put_off(tmp_path):
     assert answers[1].headers["retry-after"] == "5"
 
 
+def test_an_error_of_ours_tells_nobody_what_was_sent(caplog):
+    class Broken:
+        def customer_of(self, token):
+            raise RuntimeError(CANARY)
+
+    app = create_app(Broken(), None, None, {})
+
+    async def send():
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.post("/events", headers={"Authorization": "Bearer mw_a"})
+
+    answer = asyncio.run(send())
+    assert answer.status_code == 500
+    assert "\n" not in answer.json()["error"]
+    assert "unexpected RuntimeError at" in caplog.text
+    assert CANARY not in answer.text + caplog.text
+    assert "Traceback" not in answer.text + caplog.text
+
+
 # what is acknowledged is kept
 
 
