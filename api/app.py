@@ -13,7 +13,7 @@ import math
 import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
@@ -32,7 +32,13 @@ from api.bodies import read_body
 from api.group_commit import GroupCommit, NotKeptError
 from api.metrics import Metrics
 from dlt_pipelines import cloud_events
-from dlt_pipelines.cloud_events import BATCH_TYPE, STRUCTURED_TYPE, ReceivedEvent, UnreadableError
+from dlt_pipelines.cloud_events import (
+    BATCH_TYPE,
+    STRUCTURED_TYPE,
+    ReceivedEvent,
+    TooManyError,
+    UnreadableError,
+)
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.event_gate import EventGate, EventType, RefusedError
 from dlt_pipelines.event_store import DeadLetter, EventStore
@@ -42,6 +48,7 @@ from dlt_pipelines.privacy import CustomerKey
 LOG = logging.getLogger("mindweave.intake")
 EVENTS_IN_A_ROW = 100  # judged before other requests have their turn
 LARGE_BYTES = 256 * 2**10  # read in a thread, so that other requests have their turn
+LARGE_AT_ONCE = 2
 NO_STORE = {"Cache-Control": "no-store"}
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -94,6 +101,7 @@ class Server:
         """Start counting requests."""
         self._rate = RateLimitItemPerSecond(self.limits.requests_per_second)
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self.metrics.held_bytes.set_function(lambda: self.held_bytes)
 
     def intake_of(self, request: Request) -> Intake:
@@ -142,6 +150,10 @@ class Server:
         request.state.held_bytes = 0
         return await read_body(request, self.limits.body_bytes, hold)
 
+    def _turn(self, body: bytes) -> AbstractAsyncContextManager[object]:
+        """Let large bodies wait for each other: parsed they may take thirty times their bytes."""
+        return self._large if len(body) >= LARGE_BYTES else nullcontext()
+
     def answered(self, path: str, handler: Handler) -> Handler:
         """Wrap a handler so that every request is answered, counted and let go."""
 
@@ -170,9 +182,16 @@ class Server:
         """Take one event or a batch."""
         intake = self.intake_of(request)
         body = await self.body_of(request)
+        async with self._turn(body):
+            return await self._take(intake, request, body)
+
+    async def _take(self, intake: Intake, request: Request, body: bytes) -> Response:
         content_type = _media_type(request)
         if content_type == BATCH_TYPE:
-            events = await _off_the_loop(cloud_events.FORMAT.read_batch, body)
+            most = self.limits.batch_events
+            events = await _off_the_loop(
+                lambda body: cloud_events.FORMAT.read_batch(body, most), body
+            )
             return await self._take_batch(intake, events)
         if content_type.startswith("application/cloudevents") and content_type != STRUCTURED_TYPE:
             raise RefusedRequestError(415, f"neither {STRUCTURED_TYPE} nor {BATCH_TYPE}")
@@ -196,10 +215,6 @@ class Server:
         return Response(status_code=202)
 
     async def _take_batch(self, intake: Intake, events: Sequence[ReceivedEvent | None]) -> Response:
-        if len(events) > self.limits.batch_events:
-            raise RefusedRequestError(
-                413, f"the batch has more than {self.limits.batch_events} events: send less at once"
-            )
         lines: list[bytes] = []
         letters: list[DeadLetter] = []
         refused: list[dict[str, Any]] = []
@@ -318,6 +333,8 @@ async def _off_the_loop(read: Callable[[bytes], Read], body: bytes) -> Read:
         return await asyncio.to_thread(read, body)
     except UnreadableError as error:
         raise RefusedRequestError(400, str(error)) from None
+    except TooManyError as error:
+        raise RefusedRequestError(413, str(error)) from None
 
 
 def _token(request: Request) -> str | None:

@@ -1,5 +1,6 @@
 """Bodies of requests, whole and unzipped, and never longer than they may be."""
 
+import asyncio
 import zlib
 from collections.abc import Callable
 
@@ -31,7 +32,7 @@ async def read_body(request: Request, limit: int, hold: Callable[[int], None]) -
         chunks.append(chunk)
     body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     if encoding == "gzip":
-        body = unzipped(body, limit)
+        body = await asyncio.to_thread(unzipped, body, limit)
         hold(len(body))
     return body
 

@@ -50,7 +50,8 @@ class GroupCommit:
         self._is_closing = False
         self._changed = threading.Condition()
         self.is_failing = False
-        self._thread = threading.Thread(target=self._write, name=f"events of {name}")
+        # a server that is told twice to stop does not wait for it
+        self._thread = threading.Thread(target=self._write, name=f"events of {name}", daemon=True)
         self._thread.start()
 
     async def keep(

@@ -39,6 +39,7 @@ def serve(
     config = uvicorn.Config(
         app,
         log_config=None,
+        log_level=logging.ERROR,  # anybody could fill a log of what is no HTTP
         access_log=False,  # it would write down tokens that come in an address
         server_header=False,
         proxy_headers=False,

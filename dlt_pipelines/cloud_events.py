@@ -37,6 +37,10 @@ class UnreadableError(ValueError):
     """The request is no CloudEvent at all; the message holds nothing of it."""
 
 
+class TooManyError(ValueError):
+    """A batch has more events than may come at once."""
+
+
 class ReceivedEvent(CloudEvent):
     """An event and what is wrong with it, if anything: a batch may hold a bad one."""
 
@@ -70,11 +74,16 @@ class ExactJsonFormat(JSONFormat):
         """Return the event of a JSON envelope; raise UnreadableError where it is none."""
         return received(_parsed(data))
 
-    def read_batch(self, data: bytes) -> list[ReceivedEvent | None]:
-        """Return the events of a JSON array; None stands for an item that is no object."""
+    def read_batch(self, data: bytes, most: int) -> list[ReceivedEvent | None]:
+        """Return the events of a JSON array; None stands for an item that is no object.
+
+        Raises TooManyError for more than ``most``.
+        """
         items = _parsed(data)
         if not isinstance(items, list):
             raise UnreadableError("the body is no JSON array of events")
+        if len(items) > most:
+            raise TooManyError(f"the batch has more than {most} events: send less at once")
         return [received(item) if isinstance(item, dict) else None for item in items]
 
     def read_data(self, body: bytes, datacontenttype: str | None) -> Any:

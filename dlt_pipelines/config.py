@@ -119,8 +119,16 @@ def with_login(url: str) -> str:
 
 def configured_sources(customer: str) -> list[str]:
     """Return the sources that are configured for a customer, else the one that needs nothing."""
-    names = {name for section in _source_sections(customer) for name in section}
-    return sorted(names) or [DEFAULT_SOURCE]
+    return _names_of_sources(customer) or [DEFAULT_SOURCE]
+
+
+def has_no_source(customer: str) -> bool:
+    """Tell whether none is configured for a customer."""
+    return not _names_of_sources(customer)
+
+
+def _names_of_sources(customer: str) -> list[str]:
+    return sorted({name for section in _source_sections(customer) for name in section})
 
 
 def _source_sections(customer: str) -> list[dict[str, Any]]:

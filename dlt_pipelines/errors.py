@@ -13,6 +13,10 @@ class UsageError(MindweaveError):
     exit_code = 2
 
 
+class NothingFoundError(MindweaveError):
+    """A source that reads files found none where it looked."""
+
+
 class UnreachableError(MindweaveError):
     """A server did not answer: waiting and trying again may help."""
 

@@ -57,10 +57,11 @@ def event_types(plugins: Iterable[type[SourcePlugin[Any]]]) -> dict[str, EventTy
                 )
             try:
                 validate = fastjsonschema.compile(dict(schema), use_default=False)
+                _check_privacy(schema)
             except Exception as error:
                 raise MindweaveError(
-                    f"source {plugin.name}: the schema of {name} is no JSON Schema "
-                    f"({type(error).__name__}): install its package again, or remove it"
+                    f"source {plugin.name}: the schema of {name} cannot be used "
+                    f"({type(error).__name__}: {error}): install its package again, or remove it"
                 ) from error
             types[name] = EventType(plugin.name, schema, validate)
     return types
@@ -113,8 +114,8 @@ class EventGate:
                     "data": keep(data),
                 }
             )
-        except ValueError as error:
-            raise RefusedError(f"data is {error}") from None
+        except (RecursionError, ValueError):
+            raise RefusedError("data is nested too deeply") from None
         # no text of PostgreSQL's holds it
         if b"\\u0000" in line and _has_nul(data):
             raise RefusedError("data has a text with a NUL character")
@@ -137,8 +138,6 @@ class EventGate:
             return lambda value: None if value is None else self._person(_as_text(value))
         if privacy == "content":
             return lambda value: None if value is None else self._content(_as_text(value))
-        if privacy is not None:
-            raise MindweaveError(f"{PRIVACY} is person or content, not {privacy!r}")
         members = {
             name: None if _is_scalar(member) else self._keep_of(member)
             for name, member in schema.get("properties", {}).items()
@@ -165,6 +164,30 @@ class EventGate:
 
     def _content(self, text: str) -> str:
         return self._key.fingerprint("content", text)
+
+
+def _check_privacy(schema: Mapping[str, Any]) -> None:
+    """Raise ValueError for an annotation that would keep in the clear what it is to hide."""
+    words = _honoured(schema)
+    if not {"person", "content"}.issuperset(words):
+        raise ValueError(f"{PRIVACY} is neither person nor content")
+    if len(words) < _annotations(schema):
+        raise ValueError(f"{PRIVACY} counts for members of properties and items alone")
+
+
+def _honoured(schema: Any) -> list[Any]:
+    """Return the annotations that `EventGate` finds."""
+    if not isinstance(schema, Mapping) or PRIVACY in schema:
+        return [schema[PRIVACY]] if isinstance(schema, Mapping) else []
+    inner = [*schema.get("properties", {}).values(), schema.get("items")]
+    return [word for member in inner for word in _honoured(member)]
+
+
+def _annotations(found: Any) -> int:
+    """Count all annotations, wherever they are."""
+    if isinstance(found, Mapping):
+        return (PRIVACY in found) + sum(map(_annotations, found.values()))
+    return sum(map(_annotations, found)) if isinstance(found, list | tuple) else 0
 
 
 def _is_scalar(schema: Any) -> bool:
@@ -224,6 +247,5 @@ def _reason(error: fastjsonschema.JsonSchemaValueException, schema: Mapping[str,
         return (
             f"{where}: is not of type {wanted if isinstance(wanted, str) else ' or '.join(wanted)}"
         )
-    if isinstance(wanted, str | int | float | list):
-        return f"{where}: does not meet {error.rule} {wanted}"
-    return f"{where}: does not meet {error.rule}"
+    is_short = isinstance(wanted, str | int | float) or error.rule == "enum"
+    return f"{where}: does not meet {error.rule}{f' {wanted}' if is_short else ''}"

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +103,12 @@ class Intake:
         """Return a client with a new token of a customer."""
         headers = {"Authorization": f"Bearer {self.token(customer)}"}
         # no certificates are read for what speaks plain HTTP: that takes long
-        return httpx.Client(base_url=self.address, headers=headers, timeout=30, verify=False)
+        return httpx.Client(
+            base_url=self.address,
+            headers=headers,
+            timeout=30,
+            verify=False,  # noqa: S501
+        )
 
     def entries(self, customer: str = "acme") -> list[Entry]:
         """Return what a drain would read."""
@@ -143,8 +148,10 @@ class Intake:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *arguments: object, **variables: str) -> Iterator[Intake]:
-    """Serve in ``folder`` on a free port until the block ends."""
+def serving(
+    folder: Path, *arguments: object, under: Sequence[object] = (), **variables: str
+) -> Iterator[Intake]:
+    """Serve in ``folder`` on a free port until the block ends; ``under`` runs the command."""
     sources = folder / "sources"
     if not sources.exists():
         install_example(sources)
@@ -158,7 +165,7 @@ def serving(folder: Path, *arguments: object, **variables: str) -> Iterator[Inta
     with log.open("ab") as stream:
         start = log.stat().st_size
         process = subprocess.Popen(
-            [MINDWEAVE, "serve", "--port", "0", *map(str, arguments)],
+            [*map(str, under), MINDWEAVE, "serve", "--port", "0", *map(str, arguments)],
             env=environment,
             stdout=stream,
             stderr=stream,

@@ -236,6 +236,15 @@ def test_what_is_no_event_at_all_is_refused_in_one_line(
     assert not intake.letters(customer)
 
 
+@pytest.mark.parametrize("member", ["anything", "prompt", "call_id"])
+@pytest.mark.parametrize("depth", [300, 900])
+def test_an_event_that_is_nested_too_deeply_is_refused(client, intake, customer, member, depth):
+    text = json.dumps(event(data=DATA | {member: "nested"}))
+    answer = post(client, text.replace('"nested"', "[" * depth + "]" * depth), STRUCTURED)
+    assert answer.status_code == 400
+    assert not intake.events(customer)
+
+
 def test_a_batch_with_a_bad_event_keeps_the_good_ones_and_says_which_is_bad(
     client, intake, customer
 ):
