@@ -13,7 +13,7 @@ from api.tokens import TokenRegistry
 from dlt_pipelines.config import Settings
 from dlt_pipelines.errors import MindweaveError, UsageError
 from dlt_pipelines.event_gate import event_types
-from dlt_pipelines.event_store.opening import open_store
+from dlt_pipelines.event_store.opening import has_store, open_store
 from dlt_pipelines.plugin import installed_plugins
 from dlt_pipelines.privacy import customer_key
 
@@ -29,6 +29,7 @@ def serve(
 
     Raises MindweaveError where the port is not free or a store cannot be used at all.
     """
+    has_store(settings)  # refuses a Redis that could lose events, before any come
     app = create_app(
         TokenRegistry(settings.home / "tokens.sqlite"),
         lambda customer: open_store(replace(settings, customer=customer)),

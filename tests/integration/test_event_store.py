@@ -269,7 +269,6 @@ class TestAcknowledged:
             assert seen == everything(store)
 
     def test_appends_outlive_a_kill_of_redis(self, request, tmp_path):
-        needs_redis()
         with servers.redis_server() as server:
             settings = Settings(tmp_path, "", "acme", event_store_url=server.url)
             writer = start_writer(settings)
@@ -286,11 +285,6 @@ class TestAcknowledged:
 
 
 NO_ANSWER = "does not answer: start it, or look at its log"
-
-
-def needs_redis():
-    if not servers.redis_program():
-        pytest.skip("no redis-server: install it to test the Redis event store")
 
 
 def fill(store):
@@ -338,7 +332,6 @@ class TestAFullDisk:
             assert everything_but_ballast(store) == groups([0, *kept, 99])
 
     def test_of_redis_loses_nothing_that_was_acknowledged(self, tmp_path):
-        needs_redis()
         # redis itself ends when it cannot keep its promise; whoever runs it starts it again
         with servers.processes.server_folder() as place, small_disk(place / "disk") as blocker:
             with servers.redis_server(dir=str(place / "disk")) as server:
@@ -461,7 +454,6 @@ class TestRedis:
         ],
     )
     def test_that_could_lose_an_event_is_refused(self, tmp_path, name, value, advice):
-        needs_redis()
         with servers.redis_server(**{name: value}) as server:
             settings = Settings(tmp_path, "", "acme", event_store_url=server.url)
             for use in (open_store, has_store):

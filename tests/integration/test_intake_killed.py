@@ -12,9 +12,11 @@ import pytest
 
 from dlt_pipelines.config import Settings
 from dlt_pipelines.event_store.opening import open_store
+from tests import servers
 from tests.intake import BATCH, STRUCTURED, event, serving
 from tests.servers.processes import free_port
 from tests.small_disk import MEGABYTE, small_disk
+from tests.transcripts import assert_one_line, mindweave
 
 SENDERS = 4
 BATCHES = 125
@@ -140,6 +142,23 @@ class TestKilled:
         assert_each_kept(kept(intake.home, redis_server.url), senders.acknowledged())
         assert {status for status, _ in senders.refused()} == {503}
         assert all(int(seconds) > 0 for _, seconds in senders.refused())
+
+
+class TestAStoreThatCouldLoseEvents:
+    def test_is_refused_before_any_event_comes(self, tmp_path):
+        with servers.redis_server(appendfsync="everysec") as redis_server:
+            done = mindweave(tmp_path, "serve", MINDWEAVE_EVENT_STORE=redis_server.url)
+
+        assert done.returncode == 1
+        assert_one_line(done.stderr)
+        assert "set `appendonly yes` and `appendfsync always` in it" in done.stderr
+
+    def test_of_an_unknown_kind_is_wrong_use(self, tmp_path):
+        done = mindweave(tmp_path, "serve", MINDWEAVE_EVENT_STORE="kafka://me:s3cret@host/0")
+
+        assert done.returncode == 2
+        assert_one_line(done.stderr)
+        assert "s3cret" not in done.stderr
 
 
 class TestAFullDisk:
