@@ -12,9 +12,11 @@ import pytest
 
 from dlt_pipelines.config import Settings
 from dlt_pipelines.event_store.opening import open_store
+from tests import servers
 from tests.intake import BATCH, STRUCTURED, event, serving
 from tests.servers.processes import free_port
 from tests.small_disk import MEGABYTE, small_disk
+from tests.transcripts import assert_one_line
 
 SENDERS = 4
 BATCHES = 125
@@ -142,17 +144,45 @@ class TestKilled:
         assert all(int(seconds) > 0 for _, seconds in senders.refused())
 
 
+class TestAStoreThatCouldLoseEvents:
+    def test_is_refused_before_any_event_comes(self, tmp_path):
+        with servers.redis_server(appendfsync="everysec") as redis_server:
+            message = self._refusal(tmp_path, redis_server.url)
+
+        assert "set `appendonly yes` and `appendfsync always` in it" in message
+
+    def test_of_an_unknown_kind_is_wrong_use(self, tmp_path):
+        message = self._refusal(tmp_path, "kafka://me:s3cret@host/0")
+
+        assert "MINDWEAVE_EVENT_STORE is no redis://" in message
+        assert "s3cret" not in message
+
+    def _refusal(self, folder, url):
+        with (
+            pytest.raises(RuntimeError, match="did not start"),
+            serving(folder, MINDWEAVE_EVENT_STORE=url),
+        ):
+            pass
+        message = (folder / "server.log").read_text()
+        assert_one_line(message)
+        return message
+
+
 class TestAFullDisk:
     def test_answers_503_until_there_is_room_and_loses_nothing(self, tmp_path):
-        with small_disk(tmp_path / "disk") as blocker, serving(tmp_path / "disk") as intake:
+        with (
+            small_disk(tmp_path / "disk") as blocker,
+            serving(tmp_path / "disk") as intake,
+            intake.client() as watcher,
+        ):
             senders = Senders(intake, batches=10, padding=5000)
-            senders.wait_for(lambda: health(intake) == 503)
+            senders.wait_for(lambda: watcher.get("/health").status_code == 503)
             self._check_refused(intake, senders)
 
             blocker.unlink()
 
             senders.wait_until_done()
-            assert health(intake) == 200
+            assert watcher.get("/health").status_code == 200
             self._check_kept(intake, senders)
 
     def test_that_refuses_to_write_more_answers_503(self, tmp_path):
@@ -179,15 +209,20 @@ class TestAFullDisk:
         assert sorted(names) == sorted(senders.acknowledged())
 
 
-class TestTokens:
-    @pytest.fixture
-    def intake(self, tmp_path, url):
-        with serving(tmp_path, MINDWEAVE_EVENT_STORE=url) as found:
-            yield found
+@pytest.fixture(scope="module", params=["sqlite", "redis"])
+def steady(request, tmp_path_factory):
+    """Serve for several tests, each with customers of its own; yield the store's URL with it."""
+    server = request.param == "redis" and request.getfixturevalue("redis_for_session")
+    url = server.url if server else ""
+    with serving(tmp_path_factory.mktemp("steady"), MINDWEAVE_EVENT_STORE=url) as intake:
+        yield intake, url
 
-    def test_of_one_customer_never_write_into_the_others_log(self, intake, url):
-        with intake.client("acme") as acme, intake.client("other") as other:
-            for client, name, customer in ((acme, "mine", "other"), (other, "theirs", "acme")):
+
+class TestTokens:
+    def test_of_one_customer_never_write_into_the_others_log(self, steady):
+        intake, url = steady
+        with intake.client("one") as one, intake.client("two") as two:
+            for client, name, customer in ((one, "mine", "two"), (two, "theirs", "one")):
                 # whatever a request says of customers, the token decides
                 answer = client.post(
                     f"/events?customer={customer}",
@@ -196,27 +231,23 @@ class TestTokens:
                 )
                 assert answer.status_code == 202
 
-        assert kept(intake.home, url, "acme") == ["mine"]
-        assert kept(intake.home, url, "other") == ["theirs"]
+        assert kept(intake.home, url, "one") == ["mine"]
+        assert kept(intake.home, url, "two") == ["theirs"]
 
-    def test_that_are_revoked_are_refused_at_once(self, intake, url):
-        with intake.client() as client, intake.client() as remaining:
+    def test_that_are_revoked_are_refused_at_once(self, steady):
+        intake, url = steady
+        with intake.client("revoked") as client, intake.client("revoked") as remaining:
             content = json.dumps(event("before"))
             assert send(client, content).status_code == 202
-            first = intake.mindweave("tokens", "list").stdout.split()[0]
+            listed = intake.mindweave("tokens", "list", "--customer", "revoked").stdout
 
-            assert intake.mindweave("tokens", "revoke", first).returncode == 0
+            assert intake.mindweave("tokens", "revoke", listed.split()[0]).returncode == 0
 
             answer = send(client, json.dumps(event("after")))
             assert answer.status_code == 401
             assert answer.headers["WWW-Authenticate"] == "Bearer"
             assert send(remaining, json.dumps(event("others"))).status_code == 202
-        assert kept(intake.home, url) == ["before", "others"]
-
-
-def health(intake):
-    with intake.client() as client:
-        return client.get("/health").status_code
+        assert kept(intake.home, url, "revoked") == ["before", "others"]
 
 
 def send(client, content):

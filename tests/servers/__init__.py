@@ -9,7 +9,7 @@ from tests.servers.chdb_cluster import (
 from tests.servers.chdb_node import ClickHouseNode, answers, clickhouse, clickhouse_query
 from tests.servers.postgresql import can_connect, postgres, postgres_database
 from tests.servers.processes import server_identity
-from tests.servers.redis_server import RedisServer, redis_program, redis_server
+from tests.servers.redis_server import RedisServer, redis_server
 
 __all__ = [
     "ClickHouseCluster",
@@ -24,7 +24,6 @@ __all__ = [
     "drop_customer_databases",
     "postgres",
     "postgres_database",
-    "redis_program",
     "redis_server",
     "server_identity",
 ]
