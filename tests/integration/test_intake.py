@@ -136,6 +136,7 @@ def test_a_bomb_is_refused_before_it_is_unzipped(intake, customer):
         (gzip.compress(b"{}") + b"more", "gzip", 400),
         (b"{}", "br", 415),
     ],
+    ids=["no gzip", "cut off", "something behind it", "another encoding"],
 )
 def test_what_cannot_be_unzipped_is_refused(intake, customer, body, encoding, status):
     with intake.client(customer) as client:
@@ -207,7 +208,7 @@ def test_an_error_of_ours_tells_nobody_what_was_sent(caplog):
         def customer_of(self, token):
             raise RuntimeError(CANARY)
 
-    app = create_app(Broken(), None, None, {})
+    app = create_app(Broken(), SqliteStore, CustomerKey, {})  # type: ignore[arg-type]
 
     async def send():
         transport = httpx.ASGITransport(app)

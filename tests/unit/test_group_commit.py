@@ -1,6 +1,7 @@
 """The writer of a store: what waits together is kept together, and all of it before it ends."""
 
 import asyncio
+import time
 from contextlib import closing
 from datetime import UTC, datetime
 from itertools import repeat
@@ -13,13 +14,14 @@ from dlt_pipelines.event_store import DeadLetter
 from dlt_pipelines.event_store.sqlite_store import SqliteStore
 
 
-class CountingStore(SqliteStore):
-    """A store that says how often it was made durable."""
+class SlowStore(SqliteStore):
+    """A store on a disk that takes its time, and that counts how often it was asked."""
 
     appends = 0
 
     def append(self, entries, letters=()):
         self.appends += 1
+        time.sleep(0.1)
         super().append(entries, letters)
 
 
@@ -32,21 +34,23 @@ def test_what_waits_is_written_before_the_store_is_given_back(tmp_path):
     path = tmp_path / "acme.sqlite"
 
     async def main():
-        commit = GroupCommit(lambda: SqliteStore(path), Metrics(), "acme")
-        waiting = [asyncio.create_task(commit.keep("events", [b"{}"])) for _ in range(500)]
-        await asyncio.sleep(0)
+        commit = GroupCommit(lambda: SlowStore(path), Metrics(), "acme")
+        waiting = []
+        for _ in range(3):
+            waiting += [asyncio.create_task(commit.keep("events", [b"{}"])) for _ in range(100)]
+            await asyncio.sleep(0.03)  # the first is being written, the others wait
         await asyncio.to_thread(commit.close)
         await asyncio.gather(*waiting)
         with pytest.raises(NotKeptError):
             await commit.keep("events", [b"{}"])
 
     asyncio.run(main())
-    assert sum(len(entry.body.splitlines()) for entry in kept(path)) == 500
+    assert sum(len(entry.body.splitlines()) for entry in kept(path)) == 300
 
 
 def test_requests_that_wait_become_durable_together(tmp_path):
     path = tmp_path / "acme.sqlite"
-    store = CountingStore(path)
+    store = SlowStore(path)
 
     async def main():
         commit = GroupCommit(lambda: store, Metrics(), "acme")
