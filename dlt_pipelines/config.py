@@ -3,6 +3,7 @@
 MINDWEAVE_HOME       where the warehouse, the landing zone and the sites go   (./.mindweave)
 MINDWEAVE_WAREHOUSE  a DuckDB path, postgresql://… or clickhouse://…  ($MINDWEAVE_HOME)
 MINDWEAVE_CUSTOMER   the customer's slug                                        (local)
+MINDWEAVE_EVENT_STORE  redis://… for events in Redis      ($MINDWEAVE_HOME/events/<customer>.sqlite)
 """
 
 import os
@@ -32,6 +33,8 @@ class Settings:
     customer: str
     schema_prefix: str = "customer"
     """The first word of the schemas that a build writes; what was observed stays in one place."""
+    event_store_url: str = ""
+    """Where pushed events wait for the next drain; empty means a file under ``home``."""
 
     @property
     def raw_schema(self) -> str:
@@ -66,7 +69,12 @@ def read_settings(customer: str | None = None) -> Settings:
         raise UsageError(
             f"customer {slug!r} ends like a schema of another customer: choose another slug"
         )
-    return Settings(home=home, warehouse_url=with_login(warehouse), customer=slug)
+    return Settings(
+        home=home,
+        warehouse_url=with_login(warehouse),
+        customer=slug,
+        event_store_url=os.environ.get("MINDWEAVE_EVENT_STORE", ""),
+    )
 
 
 def source_configuration(customer: str, source: str) -> dict[str, Any]:
@@ -111,8 +119,16 @@ def with_login(url: str) -> str:
 
 def configured_sources(customer: str) -> list[str]:
     """Return the sources that are configured for a customer, else the one that needs nothing."""
-    names = {name for section in _source_sections(customer) for name in section}
-    return sorted(names) or [DEFAULT_SOURCE]
+    return _names_of_sources(customer) or [DEFAULT_SOURCE]
+
+
+def has_no_source(customer: str) -> bool:
+    """Tell whether none is configured for a customer."""
+    return not _names_of_sources(customer)
+
+
+def _names_of_sources(customer: str) -> list[str]:
+    return sorted({name for section in _source_sections(customer) for name in section})
 
 
 def _source_sections(customer: str) -> list[dict[str, Any]]:

@@ -13,5 +13,13 @@ class UsageError(MindweaveError):
     exit_code = 2
 
 
+class NothingFoundError(MindweaveError):
+    """A source that reads files found none where it looked."""
+
+
 class UnreachableError(MindweaveError):
     """A server did not answer: waiting and trying again may help."""
+
+
+class EventStoreError(MindweaveError):
+    """What is pushed cannot be kept or read now: senders are told to try again."""

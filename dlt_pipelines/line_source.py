@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dlt_pipelines.config import expand_path
 from dlt_pipelines.duckdb_warehouse import explain_duckdb
-from dlt_pipelines.errors import MindweaveError
+from dlt_pipelines.errors import MindweaveError, NothingFoundError
 from dlt_pipelines.jsonl_files import Bookmark, JsonlFile, LineBatch, read_lines, unread_part
 from dlt_pipelines.landing import (
     QUARANTINE,
@@ -96,7 +96,7 @@ class LinePlugin(SourcePlugin[Config]):
     ) -> Iterable["DltResource"]:
         """Return the new lines; ``since`` and ``until`` go by a file's time of change.
 
-        Raises MindweaveError where no root holds a file.
+        Raises NothingFoundError where no root holds a file.
         """
         found, owners = self._find_files(since, until)
         bookmarks = read_bookmarks(self.context, files_table(self.name))
@@ -160,7 +160,7 @@ class LinePlugin(SourcePlugin[Config]):
                 owners.setdefault(file_id, root)
         if not files:
             looked_at = ", ".join(str(expand_path(root.path, self.context.home)) for root in roots)
-            raise MindweaveError(self.nothing_found(looked_at))
+            raise NothingFoundError(self.nothing_found(looked_at))
         return list(files.values()), owners
 
 

@@ -78,29 +78,14 @@ def load_source(
     plugin_class = find_plugin(source)
     values = source_configuration(settings.customer, source) | (overrides or {})
     config = validated(plugin_class.configuration, values, source)
-    warehouse = warehouse_at(settings.warehouse_url)
-    job = _Job(settings, warehouse, source)
+    job = Job(settings, warehouse_at(settings.warehouse_url), source)
     job.finish_pending_package()
     landing = settings.home / "landing" / f"{settings.customer}-{source}"
     result = LoadResult(source=source, load_id=None, counts=RowCounts(), seconds=0)
     is_complete = False
     with explained(landing):
         while not is_complete:
-            shutil.rmtree(landing, ignore_errors=True)  # what a killed run left
-            landing.mkdir(parents=True)
-            started_at = datetime.now(UTC).replace(tzinfo=None)
-            part_started = time.monotonic()
-            context = LoadContext(
-                customer=settings.customer,
-                load_id=uuid.uuid4().hex,
-                home=settings.home,
-                key=customer_key(settings.home, settings.customer),
-                bulk_format=warehouse.bulk_format,
-                landing=landing,
-                read_raw=job.read_raw,
-                progress=_importing_dlt_meanwhile(progress),
-                now=now or started_at,
-            )
+            context = job.begin(landing, progress, now)
             plugin = plugin_class(config, context)
             resources = list(plugin.fetch())
             result.counts.add(context.counts)
@@ -108,31 +93,14 @@ def load_source(
             if not resources:
                 continue
             result = replace(result, load_id=context.load_id)
-            row = {
-                "load_id": context.load_id,
-                "source": source,
-                "plugin_version": plugin_class.version,
-                "started_at": started_at,
-                "finished_at": datetime.now(UTC).replace(tzinfo=None),
-                "seconds": round(time.monotonic() - part_started, 3),
-                **asdict(context.counts),
-            }
-            job.run(
-                [
-                    *resources,
-                    _rows(LOADS, [row]),
-                    # what is written later, so that it is always there to be read
-                    _rows(EXPECTATION_RESULTS, []),
-                    _rows(MONTH_CLOSES, []),
-                ]
-            )
+            job.load(context, plugin_class.version, resources)
         shutil.rmtree(landing)
     return replace(result, seconds=time.monotonic() - started)
 
 
 def load_rows(settings: Settings, name: str, table: RawTable, rows: list[dict[str, Any]]) -> None:
     """Add a few rows that no source brings, as the dlt pipeline ``name``."""
-    job = _Job(settings, warehouse_at(settings.warehouse_url), name)
+    job = Job(settings, warehouse_at(settings.warehouse_url), name)
     job.finish_pending_package()
     with explained(job.folder):
         job.run([_rows(table, rows)])
@@ -140,7 +108,7 @@ def load_rows(settings: Settings, name: str, table: RawTable, rows: list[dict[st
 
 def finish_rows(settings: Settings, name: str) -> None:
     """Load what `load_rows` was loading as ``name`` when it was killed."""
-    _Job(settings, warehouse_at(settings.warehouse_url), name).finish_pending_package()
+    Job(settings, warehouse_at(settings.warehouse_url), name).finish_pending_package()
 
 
 def make_missing_tables(settings: Settings) -> bool:
@@ -163,7 +131,7 @@ def make_missing_tables(settings: Settings) -> bool:
     if are_there(tables):
         return False
     missing = [table for table in tables if not are_there([table])]
-    job = _Job(settings, warehouse, "missing_tables")
+    job = Job(settings, warehouse, "missing_tables")
     with explained(job.folder):
         job.run([_rows(table, []) for table in missing if table in TABLES_OF_ROWS])
         of_files = [table for table in missing if table not in TABLES_OF_ROWS]
@@ -172,24 +140,75 @@ def make_missing_tables(settings: Settings) -> bool:
     return True
 
 
-class _Job:
+class Job:
     """The dlt pipeline of one customer and source, imported only when it has work."""
 
     def __init__(self, settings: Settings, warehouse: Warehouse, source: str) -> None:
+        """Begin nothing yet."""
         self.settings = settings
         self.warehouse = warehouse
         self.name = f"{settings.customer}__{source}"
         self.source = source
         self.folder = settings.home / "dlt" / warehouse.identity
+        self._started_at = datetime.now(UTC).replace(tzinfo=None)
+        self._started = time.monotonic()
         os.environ |= DLT_ENVIRONMENT
 
+    def begin(
+        self, landing: Path, progress: Callable[[int, int], None], now: datetime | None
+    ) -> LoadContext:
+        """Begin a load: return what its plugin may know, with an empty folder to land in."""
+        shutil.rmtree(landing, ignore_errors=True)  # what a killed run left
+        landing.mkdir(parents=True)
+        self._started_at = datetime.now(UTC).replace(tzinfo=None)
+        self._started = time.monotonic()
+        return LoadContext(
+            customer=self.settings.customer,
+            load_id=uuid.uuid4().hex,
+            home=self.settings.home,
+            key=customer_key(self.settings.home, self.settings.customer),
+            bulk_format=self.warehouse.bulk_format,
+            landing=landing,
+            read_raw=self.read_raw,
+            progress=_importing_dlt_meanwhile(progress),
+            now=now or self._started_at,
+        )
+
+    @property
+    def seconds(self) -> float:
+        """How long ago the load began."""
+        return time.monotonic() - self._started
+
+    def load(self, context: LoadContext, version: str, resources: Sequence[Any]) -> None:
+        """Load what the plugin returned, with the row that says what the load met."""
+        row = {
+            "load_id": context.load_id,
+            "source": self.source,
+            "plugin_version": version,
+            "started_at": self._started_at,
+            "finished_at": datetime.now(UTC).replace(tzinfo=None),
+            "seconds": round(self.seconds, 3),
+            **asdict(context.counts),
+        }
+        self.run(
+            [
+                *resources,
+                _rows(LOADS, [row]),
+                # what is written later, so that it is always there to be read
+                _rows(EXPECTATION_RESULTS, []),
+                _rows(MONTH_CLOSES, []),
+            ]
+        )
+
     def read_raw(self, sql: str) -> pa.Table | None:
+        """Run a query in the raw schema; None where nothing landed yet."""
         try:
             return self.warehouse.query(sql.format(raw=self.settings.raw_schema))
         except MissingRelationError:
             return None
 
     def finish_pending_package(self) -> None:
+        """Load what was under way when a run was killed."""
         extracted = self.folder / self.name / "normalize" / "extracted"
         normalized = self.folder / self.name / "load" / "normalized"
         if not (_has_entries(extracted) or _has_entries(normalized)):
@@ -210,6 +229,7 @@ class _Job:
                 pipeline.abort_packages()
 
     def run(self, resources: list[Any]) -> None:
+        """Load resources as one package."""
         pipeline = self.pipeline()
         import dlt
 
@@ -220,6 +240,7 @@ class _Job:
         self.warehouse.load_packages(pipeline)
 
     def pipeline(self) -> "dlt.Pipeline":
+        """Return the pipeline as dlt knows it."""
         import dlt
 
         return dlt.pipeline(

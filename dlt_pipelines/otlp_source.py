@@ -1,19 +1,21 @@
-"""What sources of OTLP/JSON share: files as a collector writes them, and how requests become rows.
+"""What sources of OTLP/JSON share: files of a collector, pushed requests, and how they become rows.
 
 A source says which records are its own, which attributes it reads and what a typed row of each
 signal is (`SignalRows`); the rest is the same.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from dlt_pipelines import otlp
-from dlt_pipelines.jsonl_files import LineBatch
+from dlt_pipelines.jsonl_files import LINES_SCHEMA, LineBatch
 from dlt_pipelines.landing import QUARANTINE
 from dlt_pipelines.line_source import (
     Landing,
@@ -26,6 +28,9 @@ from dlt_pipelines.line_source import (
 from dlt_pipelines.otlp import Attributes, Signal
 from dlt_pipelines.plugin import Config, RowCounts
 from dlt_pipelines.privacy import fingerprint_sql
+
+if TYPE_CHECKING:
+    from dlt.extract import DltResource
 
 SUFFIXES = (".json", ".jsonl", ".ndjson")
 BYTES_PER_PART = 192 * 2**20
@@ -100,17 +105,18 @@ class OtlpReader(LineReader):
         """
         held = list(batches)
         with self.landing.unquoted("OTLP requests"):
-            counts = self.add_requests(pa.concat_tables([batch.lines for batch in held]))
             undecodable = self.landing.quarantine_undecodable([batch.undecodable for batch in held])
-            self.landing.write(QUARANTINE.name, "select * from quarantine")
-            self.landing.run("truncate quarantine")
+            counts = self.add_requests(pa.concat_tables([batch.lines for batch in held]))
         counts.rows_read += undecodable
         counts.rows_quarantined += undecodable
         counts.bytes_read += sum(batch.bytes_read for batch in held)
         return counts
 
     def add_requests(self, requests: pa.Table) -> RowCounts:
-        """Write the rows of export requests: file_index, line_number, line (the request's text)."""
+        """Write the rows of export requests, and what was set aside until now.
+
+        ``requests`` has file_index, line_number and line (the request's text).
+        """
         counts = RowCounts()
         signals, no_requests = otlp.by_signal(requests, self.landing.connection)
         for signal, texts in signals.items():
@@ -121,6 +127,8 @@ class OtlpReader(LineReader):
             counts.rows_read += no_requests.num_rows
             counts.rows_quarantined += broken
             counts.rows_ignored += no_requests.num_rows - broken
+        self.landing.write(QUARANTINE.name, "select * from quarantine")
+        self.landing.run("truncate quarantine")
         return counts
 
     def _add_signal(self, signal: Signal, texts: pa.Table) -> RowCounts:
@@ -160,8 +168,13 @@ class OtlpReader(LineReader):
         return counts
 
 
+def pushed_types(*signals: Signal) -> Mapping[str, Mapping[str, Any]]:
+    """Return the event types of pushed export requests, which come in by addresses of their own."""
+    return {f"io.opentelemetry.otlp.{signal}": {"type": "object"} for signal in signals}
+
+
 class OtlpPlugin(LinePlugin[Config]):
-    """A source of OTLP/JSON files."""
+    """A source of OTLP/JSON, in files or pushed."""
 
     whole_documents = True
 
@@ -171,6 +184,40 @@ class OtlpPlugin(LinePlugin[Config]):
             yield root
             return
         yield from files_below(root, SUFFIXES)
+
+    def handle_events(self, events: pa.Table) -> Iterable["DltResource"]:
+        """Return the rows of pushed export requests; each is as a file of one line.
+
+        A request that comes again is the same file, so that its records have the same places.
+        """
+        numbers = pa.array(range(events.num_rows), pa.int32())
+        nobody = pa.nulls(events.num_rows, pa.string())
+        files = pa.table(
+            {
+                "file_index": numbers,
+                "file_id": events.column("event_id"),
+                "location": events.column("event_source"),
+                "user_id": nobody,
+                "team_id": nobody,
+            }
+        )
+        requests = pa.table(
+            {
+                "file_index": numbers,
+                "line_number": pa.array([1] * events.num_rows, pa.int64()),
+                "line": events.column("data"),
+            }
+        ).cast(LINES_SCHEMA)
+        reader, counts = self.reader(files), self.context.counts
+        counts.bytes_read += requests.column("line").nbytes
+        with reader.landing.unquoted("OTLP requests"):
+            counts.add(reader.add_requests(requests))
+        counts.add(reader.finish([]))
+        return reader.landing.resources()
+
+    @abstractmethod
+    def reader(self, files: pa.Table) -> OtlpReader:
+        """Return what turns requests of ``files`` into rows."""
 
     def nothing_found(self, looked_at: str) -> str:
         """Return what to say where no root holds a file."""

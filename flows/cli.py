@@ -23,6 +23,7 @@ from rich.progress import (
 
 from dlt_pipelines.config import Settings, read_settings
 from dlt_pipelines.errors import MindweaveError, UsageError
+from flows import intake_cli
 
 app = typer.Typer(
     add_completion=False,
@@ -31,6 +32,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="What your LLM use cost, who caused it, and whether that is the number on the invoice.",
 )
+app.add_typer(intake_cli.tokens, name="tokens")
+app.add_typer(intake_cli.dead_letters, name="dead-letters")
+app.command()(intake_cli.serve)
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -166,6 +170,22 @@ def load(
     with exclusive_run(settings), _progress() as progress:
         outcome = steps.load_sources(settings, source or (), overrides, progress)
     _report_load(outcome)
+    if outcome.failures or _is_refused(outcome, strict):
+        raise typer.Exit(1)
+
+
+@app.command()
+def drain(customer: Customer = None, strict: Strict = False) -> None:
+    """Load the events that were pushed; every load begins with it."""
+    from flows import steps
+    from flows.locks import exclusive_run
+
+    settings = read_settings(customer)
+    with exclusive_run(settings), _progress("Draining") as progress:
+        outcome = steps.drain_events(settings, progress)
+    _report_load(outcome)
+    if not (outcome.results or outcome.failures):
+        out.print("events: nothing new")
     if outcome.failures or _is_refused(outcome, strict):
         raise typer.Exit(1)
 
@@ -447,10 +467,13 @@ def _report_load(outcome: Any) -> None:
         if result.load_id is None:
             out.print(f"{result.source}: nothing new")
             continue
+        read = f"{counts.rows_read:,} lines of {counts.files_read:,} files"
+        if not counts.files_read:
+            read = f"{counts.rows_read:,} rows"
         out.print(
-            f"{result.source}: {counts.rows_read:,} lines of {counts.files_read:,} files, "
-            f"{counts.rows_loaded:,} loaded, {counts.rows_ignored:,} ignored, "
-            f"{counts.rows_quarantined:,} quarantined, in {result.seconds:.1f} s"
+            f"{result.source}: {read}, {counts.rows_loaded:,} loaded, "
+            f"{counts.rows_ignored:,} ignored, {counts.rows_quarantined:,} quarantined, "
+            f"in {result.seconds:.1f} s"
         )
     for source, error in outcome.failures.items():
         if main.debug:  # type: ignore[attr-defined]

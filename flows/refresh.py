@@ -5,7 +5,7 @@ from prefect.client.schemas.objects import State, TaskRun
 
 from dlt_pipelines.config import configured_sources, read_settings
 from dlt_pipelines.errors import MindweaveError, UnreachableError
-from dlt_pipelines.load import LoadResult, load_source
+from dlt_pipelines.load import LoadResult
 from flows import steps
 from flows.checks import ChecksProcess
 from flows.locks import exclusive_run
@@ -23,9 +23,15 @@ def _is_network_failure(task: object, run: TaskRun, state: State) -> bool:
 
 
 @task(retries=3, retry_delay_seconds=[10, 60, 300], retry_condition_fn=_is_network_failure)
-def load(customer: str, source: str) -> LoadResult:
+def load(customer: str, source: str) -> LoadResult | None:
     """Load what is new in one source."""
-    return load_source(read_settings(customer), source)
+    return steps.load_one(read_settings(customer), source)
+
+
+@task
+def drain(customer: str) -> steps.LoadOutcome:
+    """Load what was pushed; what fails waits for the next hour."""
+    return steps.drain_events(read_settings(customer))
 
 
 @task
@@ -50,18 +56,21 @@ def publish(customer: str) -> str:
 
 @flow(name="refresh")
 def refresh(customer: str) -> None:
-    """Bring one customer up to date: load → check → build → publish.
+    """Bring one customer up to date: drain → load → check → build → publish.
 
     A broken source does not stop the others; the run still ends red.
     """
     settings = read_settings(customer)
     with exclusive_run(settings):
         sources = configured_sources(customer)
+        drained = drain(customer)
         states = [load(customer, source, return_state=True) for source in sources]
         failed = [
-            source for source, state in zip(sources, states, strict=True) if state.is_failed()
+            *drained.failures,
+            *(source for source, state in zip(sources, states, strict=True) if state.is_failed()),
         ]
-        results: list[LoadResult] = [state.result() for state in states if state.is_completed()]
+        loaded = [state.result() for state in states if state.is_completed()]
+        results = [*drained.results, *filter(None, loaded)]
         unchecked = steps.unchecked_loads(settings) if results else []
         failed_checks = check(customer, unchecked) if unchecked else 0
         if results and steps.needs_build(settings):

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dlt_pipelines.config import Settings, configured_sources
+from dlt_pipelines.config import Settings, configured_sources, has_no_source
 from dlt_pipelines.destinations import MissingRelationError, warehouse_at
-from dlt_pipelines.errors import MindweaveError
+from dlt_pipelines.drain import drain
+from dlt_pipelines.errors import MindweaveError, NothingFoundError
+from dlt_pipelines.event_store.opening import has_store
 from dlt_pipelines.expectations import has_suites
 from dlt_pipelines.load import LoadResult, load_source, make_missing_tables
+from dlt_pipelines.sources.events import EventsPlugin
 from flows.build import Builder, BuildProcess, current_state, last_state
 from flows.checks import CheckResult, ChecksProcess, record_results
 
@@ -43,17 +46,52 @@ def load_sources(
     overrides: dict[str, Any] | None = None,
     progress: Progress = lambda done, total: None,
 ) -> LoadOutcome:
-    """Load the named sources, or the configured ones; a broken one does not stop the others."""
-    outcome = LoadOutcome()
+    """Drain the event store, then load the named sources, or the configured ones.
+
+    A broken one does not stop the others.
+    """
+    outcome = drain_events(settings, progress)
     for source in sources or configured_sources(settings.customer):
+        if source == EventsPlugin.name:
+            continue  # that was the first step
         try:
-            outcome.results.append(load_source(settings, source, overrides, progress))
+            if result := load_one(settings, source, overrides, progress, is_named=bool(sources)):
+                outcome.results.append(result)
         except MindweaveError as error:
             outcome.failures[source] = error
     if any(result.load_id for result in outcome.results):
         # dbt, which may be next, reads the tables of every source
         make_missing_tables(settings)
     return outcome
+
+
+def drain_events(settings: Settings, progress: Progress = lambda done, total: None) -> LoadOutcome:
+    """Load what was pushed, where anything ever was."""
+    try:
+        drained = drain(settings, progress)
+    except MindweaveError as error:
+        return LoadOutcome(failures={EventsPlugin.name: error})
+    return LoadOutcome(drained.results, drained.failures)
+
+
+def load_one(
+    settings: Settings,
+    source: str,
+    overrides: dict[str, Any] | None = None,
+    progress: Progress = lambda done, total: None,
+    *,
+    is_named: bool = False,
+) -> LoadResult | None:
+    """Load one source.
+
+    None where nobody named it, it finds nothing on this machine, and events are pushed instead.
+    """
+    try:
+        return load_source(settings, source, overrides, progress)
+    except NothingFoundError:
+        if is_named or overrides or not (has_no_source(settings.customer) and has_store(settings)):
+            raise
+        return None
 
 
 def unchecked_loads(settings: Settings) -> list[tuple[str, str]]:

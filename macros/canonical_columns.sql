@@ -3,11 +3,11 @@
   `stg_<source>__tool_calls` have these columns, and a source joins the models by its name below.
 -#}
 {% macro call_sources() -%}
-    {{- return(['claude_code', 'claude_code_otel', 'litellm', 'mindweave', 'otel_genai']) -}}
+    {{- return(['claude_code', 'claude_code_otel', 'events', 'litellm', 'mindweave', 'otel_genai']) -}}
 {%- endmacro %}
 
 {% macro tool_call_sources() -%}
-    {{- return(['claude_code_otel', 'litellm', 'mindweave', 'otel_genai']) -}}
+    {{- return(['claude_code_otel', 'events', 'litellm', 'mindweave', 'otel_genai']) -}}
 {%- endmacro %}
 
 {#-

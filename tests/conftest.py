@@ -47,3 +47,17 @@ def clickhouse_cluster(clickhouse_cluster_url: str) -> Iterator[str]:
     """Give the cluster to one test; what it made for customers is dropped afterwards."""
     yield clickhouse_cluster_url
     servers.drop_customer_databases(clickhouse_cluster_url)
+
+
+@pytest.fixture(scope="session")
+def redis_for_session() -> Iterator[servers.RedisServer]:
+    """Serve one Redis that keeps what it acknowledges."""
+    with servers.redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(redis_for_session: servers.RedisServer) -> Iterator[servers.RedisServer]:
+    """Give the Redis to one test, empty."""
+    redis_for_session.ask("FLUSHALL")
+    yield redis_for_session

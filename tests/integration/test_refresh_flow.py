@@ -66,13 +66,13 @@ def test_a_server_that_does_not_answer_is_tried_again_and_a_wrong_setting_is_not
     errors: list[MindweaveError] = [UnreachableError("no answer"), UnreachableError("no answer")]
     tried = []
 
-    def flaky(settings, source):
+    def flaky(settings, source, *more):
         tried.append(source)
         if errors:
             raise errors.pop()
-        return load_source(settings, source)
+        return load_source(settings, source, *more)
 
-    monkeypatch.setattr(refresh, "load_source", flaky)
+    monkeypatch.setattr(steps, "load_source", flaky)
     refresh.refresh("local")
     assert len(tried) == 3
 

@@ -1,4 +1,4 @@
-"""Real database servers for the tests: started from pip wheels, gone when the tests are."""
+"""Real servers for the tests: from pip wheels or installed, gone when the tests are."""
 
 from tests.servers.chdb_cluster import (
     ClickHouseCluster,
@@ -9,10 +9,12 @@ from tests.servers.chdb_cluster import (
 from tests.servers.chdb_node import ClickHouseNode, answers, clickhouse, clickhouse_query
 from tests.servers.postgresql import can_connect, postgres, postgres_database
 from tests.servers.processes import server_identity
+from tests.servers.redis_server import RedisServer, redis_server
 
 __all__ = [
     "ClickHouseCluster",
     "ClickHouseNode",
+    "RedisServer",
     "answers",
     "can_connect",
     "clickhouse",
@@ -22,5 +24,6 @@ __all__ = [
     "drop_customer_databases",
     "postgres",
     "postgres_database",
+    "redis_server",
     "server_identity",
 ]

@@ -1,4 +1,4 @@
-"""Claude Code's own telemetry, from the files of an OpenTelemetry collector.
+"""Claude Code's own telemetry, pushed to us or from the files of a collector.
 
 logs     ->  claude_code_otel_requests      one row an api_request, api_error, … event
              claude_code_otel_tool_events   one row a tool_result, or refusal, of an MCP tool
@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from dlt_pipelines.line_source import LineReader, LineRoot
-from dlt_pipelines.otlp_source import OtlpConfig, OtlpPlugin
+from dlt_pipelines.line_source import LineRoot
+from dlt_pipelines.otlp_source import OtlpConfig, OtlpPlugin, OtlpReader, pushed_types
 from dlt_pipelines.sources.claude_code_otel import tables, transform
 
 
@@ -31,11 +31,12 @@ class ClaudeCodeOtelPlugin(OtlpPlugin[ClaudeCodeOtelConfig]):
     version = "1.0.0"
     configuration = ClaudeCodeOtelConfig
     tables = tables.ALL
+    event_types = pushed_types("logs", "traces", "metrics")
 
     def roots(self) -> Sequence[LineRoot]:
         """Return the configured roots: a collector writes where it was told to."""
         return self.config.roots
 
-    def reader(self, files: pa.Table) -> LineReader:
+    def reader(self, files: pa.Table) -> OtlpReader:
         """Return what turns requests into rows."""
         return transform.reader(self.context, files, self.config)

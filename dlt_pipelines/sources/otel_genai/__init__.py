@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import pyarrow as pa
 from pydantic import Field
 
-from dlt_pipelines.line_source import LineReader, LineRoot
-from dlt_pipelines.otlp_source import OtlpConfig, OtlpPlugin
+from dlt_pipelines.line_source import LineRoot
+from dlt_pipelines.otlp_source import OtlpConfig, OtlpPlugin, OtlpReader, pushed_types
 from dlt_pipelines.sources.otel_genai import tables, transform
 
 
@@ -41,12 +41,13 @@ class OtelGenaiPlugin(OtlpPlugin[OtelGenaiConfig]):
     version = "1.0.0"
     configuration = OtelGenaiConfig
     tables = tables.ALL
+    event_types = pushed_types("traces")
 
     def roots(self) -> Sequence[LineRoot]:
         """Return the configured roots: a collector writes where it was told to."""
         return self.config.roots
 
-    def reader(self, files: pa.Table) -> LineReader:
+    def reader(self, files: pa.Table) -> OtlpReader:
         """Return what turns requests into rows."""
         return transform.reader(
             self.context,

@@ -35,7 +35,7 @@ identified as (
         ) }} as call_id,
         case
             when coalesce(message_id, request_id) is not null then 'strong'
-            when record_uuid like 'span/%' then 'strong'
+            when record_uuid like 'span/%' or record_uuid like 'call/%' then 'strong'
             else 'weak'
         end as identity,
         {{ call_columns() | join(',\n        ') }},

@@ -22,6 +22,10 @@ loads as (
     select * from {{ ref('int_loads__numbered') }}
 ),
 
+links as (
+    select * from {{ ref('int_calls__links') }}
+),
+
 all_reported as (
     select
         coalesce(
@@ -35,7 +39,11 @@ all_reported as (
             ) || '/' || reported.tool_use_id,
             'place/' || reported.source || '/' || reported.observation_id
         ) as tool_call_id,
-        reported.vendor || '/' || reported.message_id as call_id,
+        coalesce(
+            reported.vendor || '/' || coalesce(reported.message_id, links.message_id),
+            reported.vendor || '/' || reported.request_id,
+            'record/' || reported.record_uuid
+        ) as call_id,
         reported.observation_id as file_id,
         reported.input_fingerprint,
         reported.mcp_name,
@@ -46,7 +54,7 @@ all_reported as (
         reported.latency_ms,
         reported.reported_cost_usd,
         reported.observed_at,
-        coalesce(reported.answered_at, reported.observed_at) as answered_at,
+        reported.answered_at,
         loads.processed_at,
         coalesce(reported.is_corrected_in_place, false) as is_corrected_in_place,
         row_number() over (
@@ -56,6 +64,9 @@ all_reported as (
     from {{ ref('int_tool_calls__reported') }} as reported
     inner join loads
         on reported.load_id = loads.load_id
+    left join links
+        on reported.vendor = links.vendor
+        and reported.request_id = links.request_id
 ),
 
 reported as (
@@ -148,6 +159,12 @@ tool_results as (
         union all
         select tool_call_id from tool_results
         where {{ newer_than_this() }}
+        union all
+        -- of a call that was known by its request until a source told its message
+        select held.tool_call_id
+        from {{ this }} as held
+        inner join links
+            on held.call_id = links.vendor || '/' || links.request_id
     ),
 {% endif %}
 

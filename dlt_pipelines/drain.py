@@ -1,0 +1,215 @@
+"""From the event store to the raw tables: a customer's events, in packages of bounded size.
+
+Of each package the plugins' loads go first and that of the source ``events`` last, with the
+bookmark. What a kill or a plugin that fails leaves behind the bookmark is read again by the next
+drain; what has landed of it lands again, and the models count an event once.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlt_pipelines.config import Settings, source_configuration, validated
+from dlt_pipelines.destinations import warehouse_at
+from dlt_pipelines.errors import MindweaveError
+from dlt_pipelines.event_store import Entry, EventStore, StoredEntry
+from dlt_pipelines.event_store.opening import has_store, open_store
+from dlt_pipelines.landing import newest_sql
+from dlt_pipelines.load import Job, LoadResult, explained
+from dlt_pipelines.observed_rows import landed
+from dlt_pipelines.plugin import LoadContext, RowCounts, SourcePlugin, installed_plugins
+from dlt_pipelines.sources.events import EventsPlugin, tables
+from dlt_pipelines.sources.events.transform import EventRows
+
+Progress = Callable[[int, int], None]
+
+# what is in memory at once, and in how many of these a package ends
+BYTES_PER_PART = 48 * 2**20
+BYTES_PER_PACKAGE = 2**30
+# events that plugins take are in memory until the package ends
+BYTES_FOR_PLUGINS = 128 * 2**20
+
+TIME = pa.timestamp("us")
+
+
+@dataclass
+class Drained:
+    """What became of the events, by the source that took them."""
+
+    results: list[LoadResult] = field(default_factory=list)
+    failures: dict[str, MindweaveError] = field(default_factory=dict)
+
+
+def drain(
+    settings: Settings,
+    progress: Progress = lambda done, total: None,
+    now: datetime | None = None,
+) -> Drained:
+    """Load what waits in the customer's event store.
+
+    Safe to repeat, also after a kill. Where a plugin fails, the others' events are loaded, and all
+    are kept for the next drain. Raises MindweaveError where the store or the warehouse fails.
+    """
+    if not has_store(settings):
+        return Drained()
+    store = open_store(settings)
+    try:
+        return drain_store(settings, store, progress, now)
+    finally:
+        store.close()
+
+
+def drain_store(
+    settings: Settings,
+    store: EventStore,
+    progress: Progress = lambda done, total: None,
+    now: datetime | None = None,
+) -> Drained:
+    """Load what waits in a store."""
+    job = Job(settings, warehouse_at(settings.warehouse_url), EventsPlugin.name)
+    job.finish_pending_package()
+    run = _Drain(settings, store, job, progress, now)
+    position = run.bookmark()
+    if position:
+        store.discard(position)
+    while not run.failures and (first := store.read(position, BYTES_PER_PART)):
+        position = run.load_package(first)
+        if not run.failures:
+            store.discard(position)
+    return Drained(list(run.results.values()), run.failures)
+
+
+class _Drain:
+    """Loads one package after another."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: EventStore,
+        job: Job,
+        progress: Progress,
+        now: datetime | None,
+    ) -> None:
+        self.results: dict[str, LoadResult] = {}
+        self.failures: dict[str, MindweaveError] = {}
+        self._settings = settings
+        self._store = store
+        self._job = job
+        self._progress = progress
+        self._now = now
+        self._landing = settings.home / "landing" / f"{settings.customer}-events"
+        self._takers = {
+            name: plugin
+            for name, plugin in installed_plugins().items()
+            if plugin.event_types and plugin is not EventsPlugin
+        }
+        self._bytes_read = 0
+
+    def bookmark(self) -> str | None:
+        """Return how far this log was drained, of what is whole in the warehouse."""
+        newest = newest_sql(tables.DRAINED.name, ["log_id", "position"], ["log_id"])
+        context = self._job.begin(self._landing, self._progress, self._now)
+        positions = {row["log_id"]: row["position"] for row in landed(context, newest)}
+        return positions.get(self._store.log_id)
+
+    def load_package(self, first: Sequence[StoredEntry]) -> str:
+        """Load a package that begins with these entries; return the position of its last one."""
+        with explained(self._landing):
+            context = self._job.begin(self._landing, self._progress, self._now)
+            types = sorted({name for taker in self._takers.values() for name in taker.event_types})
+            rows = EventRows(context, types)
+            position, others = first[-1].position, []
+            for part in self._parts(first):
+                position = part[-1].position
+                self._bytes_read += sum(len(stored.entry.body) for stored in part)
+                context.progress(self._bytes_read, self._bytes_read + BYTES_PER_PART)
+                others.append(rows.add(*_columns(part)))
+                if sum(table.nbytes for table in others) >= BYTES_FOR_PLUGINS:
+                    break
+            events = pa.concat_tables(others)
+            for name, plugin in self._takers.items():
+                self._hand_over(name, plugin, events)
+            # the bookmark stays where it is while somebody still has to take these events
+            marks = () if self.failures else ((self._store.log_id, position),)
+            self._job.load(context, EventsPlugin.version, rows.finish(marks))
+            self._note(self._job, context)
+            shutil.rmtree(self._landing)
+            context.progress(self._bytes_read, self._bytes_read)
+        return position
+
+    def _parts(self, part: Sequence[StoredEntry]) -> Iterator[Sequence[StoredEntry]]:
+        """Yield parts, the first one and more of the store until a package is full."""
+        size = 0
+        while part and size < BYTES_PER_PACKAGE:
+            yield part
+            size += sum(len(stored.entry.body) for stored in part)
+            part = self._store.read(part[-1].position, BYTES_PER_PART)
+
+    def _hand_over(self, name: str, plugin: type[SourcePlugin[Any]], events: pa.Table) -> None:
+        """Load what a plugin makes of the events of its types."""
+        types = pa.array(list(plugin.event_types), pa.string())
+        taken = events.filter(pc.is_in(events.column("event_type"), types))
+        if not taken.num_rows:
+            return
+        landing = self._landing.with_name(f"{self._landing.name}-{name}")
+        try:
+            with explained(landing):
+                values = source_configuration(self._settings.customer, name)
+                config = validated(plugin.configuration, values, name)
+                job = Job(self._settings, self._job.warehouse, name)
+                job.finish_pending_package()
+                context = job.begin(landing, self._progress, self._now)
+                if resources := list(plugin(config, context).handle_events(taken)):
+                    job.load(context, plugin.version, resources)
+                    self._note(job, context)
+                shutil.rmtree(landing)
+        except MindweaveError as error:
+            self.failures[name] = error
+
+    def _note(self, job: Job, context: LoadContext) -> None:
+        before = self.results.get(job.source)
+        counts = before.counts if before else RowCounts()
+        counts.add(context.counts)
+        seconds = job.seconds + (before.seconds if before else 0)
+        self.results[job.source] = LoadResult(job.source, context.load_id, counts, seconds)
+
+
+def _columns(part: Sequence[StoredEntry]) -> tuple[pa.Table, pa.Table]:
+    """Return the lines of the events of a part, and its requests of telemetry."""
+    events = [stored.entry for stored in part if stored.entry.kind == "events"]
+    requests = [stored.entry for stored in part if stored.entry.kind != "events"]
+    lines = pc.split_pattern(_texts(events), "\n")
+    line, parent = pc.list_flatten(lines), pc.list_parent_indices(lines)
+    starts = lines.offsets.cast(pa.int64()).take(parent)
+    numbers = pa.array(range(1, len(line) + 1), pa.int64())
+    received_at = pa.array([entry.received_at for entry in events], TIME).take(parent)
+    columns = {
+        "line": line,
+        "line_number": pc.subtract(numbers, starts),
+        "received_at": received_at,
+    }
+    return (
+        # nothing follows the last newline of a body
+        pa.table(columns).filter(pc.not_equal(line, "")),
+        pa.table(
+            {
+                "line": _texts(requests),
+                "kind": pa.array([entry.kind for entry in requests], pa.string()),
+                "received_at": pa.array([entry.received_at for entry in requests], TIME),
+            }
+        ),
+    )
+
+
+def _texts(entries: Sequence[Entry]) -> pa.Array:
+    bodies = pa.array([entry.body for entry in entries], pa.large_binary())
+    try:
+        return bodies.cast(pa.large_string())
+    except pa.ArrowInvalid:  # one that is not UTF-8 must not hold up all that come after it
+        texts = [entry.body.decode("utf-8", "replace") for entry in entries]
+        return pa.array(texts, pa.large_string())

@@ -1,0 +1,67 @@
+"""What is expected of events that were pushed once they are rows.
+
+critical  a figure may be wrong
+warning   something the models do not know, or know less surely: look at it
+info      worth knowing, often right
+"""
+
+from collections.abc import Mapping, Sequence
+
+from great_expectations import expectations as gxe
+from great_expectations.expectations.expectation import Expectation
+from great_expectations.expectations.metadata_types import FailureSeverity
+
+from dlt_pipelines.expectations._shared import (
+    ExpectEveryRowToBeAccountedFor,
+    ExpectNoRowInQuarantine,
+    counts_within_reason,
+    not_null,
+    within_time,
+)
+
+TOKEN_COLUMNS = (
+    "input_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "cache_read_tokens",
+    "output_tokens",
+)
+
+
+class ExpectCallsToNameWhatOthersKnowThemBy(gxe.UnexpectedRowsExpectation):
+    """Find calls without an id of their vendor: another source's sight of one counts again."""
+
+    unexpected_rows_query: str = """
+        select load_id from {batch}
+        where vendor is null or (message_id is null and request_id is null)
+    """
+
+
+def suites() -> Mapping[str, Sequence[Expectation]]:
+    """Return the expectations by raw table."""
+    warning, info = FailureSeverity.WARNING, FailureSeverity.INFO
+
+    return {
+        "events": [
+            not_null("event_source"),
+            not_null("event_id"),
+            not_null("event_type"),
+            not_null("content_hash"),
+            within_time("received_at"),
+            not_null("event_at", info),
+        ],
+        "events_calls": [
+            not_null("call_id"),
+            not_null("model_id", warning),
+            within_time("called_at"),
+            *counts_within_reason(TOKEN_COLUMNS),
+            ExpectCallsToNameWhatOthersKnowThemBy(severity=info),
+            gxe.ExpectColumnValuesToBeBetween(
+                column="cost_usd", min_value=0, max_value=1000, severity=warning
+            ),
+        ],
+        "loads": [
+            ExpectEveryRowToBeAccountedFor(),
+            ExpectNoRowInQuarantine(severity=warning),
+        ],
+    }
