@@ -33,6 +33,9 @@ class Settings:
     schema_prefix: str = "customer"
     """The first word of the schemas that a build writes; what was observed stays in one place."""
 
+    into: str | None = None
+    """The schema of the marts where it is not named after the customer."""
+
     @property
     def raw_schema(self) -> str:
         """The schema that holds what was observed; only the loader writes it."""
@@ -46,7 +49,7 @@ class Settings:
     @property
     def marts_schema(self) -> str:
         """The schema that people and tools read."""
-        return f"{self.schema_prefix}_{self.customer}"
+        return self.into or f"{self.schema_prefix}_{self.customer}"
 
 
 def read_settings(customer: str | None = None) -> Settings:

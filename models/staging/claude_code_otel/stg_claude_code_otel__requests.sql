@@ -7,6 +7,8 @@ with
 
 source as (
     select * from {{ source('claude_code_otel', 'claude_code_otel_requests') }}
+    -- what is not known yet must not tell what is known whose it is
+    where load_id in (select loads.load_id from {{ ref('stg_mindweave__loads') }} as loads)
 ),
 
 renamed as (
