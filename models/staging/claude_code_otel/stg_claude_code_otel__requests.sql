@@ -25,6 +25,7 @@ renamed as (
             end,
             client_request_id
         ) as request_id,
+        client_request_id,
         -- a span has an id of its own; the sequence of events starts again with every process
         case
             when trace_id is not null and span_id is not null and event_name = 'llm_request'
