@@ -76,8 +76,8 @@ def replay(settings: Settings, as_of: datetime | None = None, into: str | None =
     is known, and for a schema that is not a replay's; MindweaveError where it does not build.
     """
     target = replace(settings, schema_prefix="replay", into=into)
-    if into:
-        _check_schema(target)
+    if into is not None:
+        _check_schema(target, into)
     make_ready(settings)
     known_until = _known_until(settings, as_of)
     variables = {"mindweave__as_of": f"{known_until:%Y-%m-%d %H:%M:%S.%f}"}
@@ -112,9 +112,8 @@ def _known_until(settings: Settings, as_of: datetime | None) -> datetime:
     return as_of or last
 
 
-def _check_schema(target: Settings) -> None:
+def _check_schema(target: Settings, name: str) -> None:
     """Refuse a schema that is somebody else's: a replay drops what is in its own."""
-    name = target.marts_schema
     if not CUSTOMER_SLUG.fullmatch(name):
         raise UsageError(
             f"--into {name!r} is no name for a schema: use a lower-case letter, then up to 30 "
