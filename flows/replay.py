@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dlt_pipelines.config import CUSTOMER_SLUG, Settings
 from dlt_pipelines.destinations import MissingRelationError, warehouse_at
-from dlt_pipelines.errors import UsageError
+from dlt_pipelines.errors import MindweaveError, UsageError
 from flows.build import make_ready
 from flows.compare import MartComparison, compare_marts, public_marts
 from flows.dbt_project import DbtProject, dbt_folder
@@ -103,7 +103,11 @@ def _known_until(settings: Settings, as_of: datetime | None) -> datetime:
         raise UsageError(f"{as_text(as_of)} is not over: leave out --as-of for what is known now")
     warehouse = warehouse_at(settings.warehouse_url)
     [completed] = warehouse.query(COMPLETED.format(raw=settings.raw_schema)).to_pylist()
-    first, last = (time.replace(tzinfo=UTC) for time in completed.values())
+    if not completed["first_at"]:
+        raise MindweaveError(
+            f"no load of customer {settings.customer} is complete: run `mindweave load` first"
+        )
+    first, last = (completed[name].replace(tzinfo=UTC) for name in ("first_at", "last_at"))
     if as_of and as_of < first:
         raise UsageError(
             f"nothing was known of customer {settings.customer} at {as_text(as_of)}: "

@@ -20,6 +20,7 @@ from flows.compare import compare_marts, public_marts
 from flows.dbt_project import DbtProject
 from flows.replay import Replay, as_text, read_time, replay
 from tests import otlp
+from tests.project_copy import ProjectCopy
 from tests.transcripts import (
     MODEL,
     answer,
@@ -42,6 +43,17 @@ CSV = {
     "message_id": "id",
     "input_tokens": "in",
     "output_tokens": {"constant": "0"},
+}
+# another price of all that was called, which becomes known the day after
+PRICE = {
+    "vendor": "anthropic",
+    "model_id": MODEL,
+    "price_band": "standard",
+    "valid_from_date": "2025-10-01",
+    "input_usd_per_mtok": 40,
+    "output_usd_per_mtok": 200,
+    "confidence": "high",
+    "source": "a corrected list",
 }
 # a report of the loads themselves
 OF_THE_LOADS = ("data_freshness", "landing_checks", "load_report")
@@ -176,7 +188,10 @@ def one_key() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    """Load, build, close a month, load what changes it, build; and replay both."""
+    """Load, build, close a month, load what changes it, build; and replay both.
+
+    What was known first is replayed by a project whose price book says more since then.
+    """
     folder = tmp_path_factory.mktemp("replay")
     settings = home_settings(folder / "home")
     company = Company(settings, folder)
@@ -192,7 +207,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     live = exported(settings, folder)
     distort(settings)
     state = live_state(settings)
-    printed = succeeds(mindweave(settings.home, "replay", "--as-of", as_text(between)))
+    project = ProjectCopy(folder / "project")
+    project.add_row("model_prices", **PRICE, known_from_date=between.date() + timedelta(days=1))
+    printed = succeeds(project.command(settings.home, "replay", "--as-of", as_text(between)))
     as_of = exported(replace(settings, schema_prefix="replay"), folder)
     now = replay(settings, into="once_more")
     again = exported(replace(settings, schema_prefix="replay", into="once_more"), folder)
