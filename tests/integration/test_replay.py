@@ -72,7 +72,7 @@ class Company:
         """Load one part."""
         is_first = part == "first"
         if is_first:
-            records = [answer(1), grown(3), tool_use(2), b"not json"]
+            records: list[Any] = [answer(1), grown(3), tool_use(2), b"not json"]
             request = otlp.event("api_error", client_request_id="c1")
         else:
             earlier = answer(1, timestamp="2025-10-02T23:59:59Z")
@@ -366,7 +366,7 @@ def physical_state(url: str) -> list[tuple[Any, ...]]:
             "select oid, relname, relfilenode, xmin::text from pg_class "
             "where relnamespace::regnamespace::text like 'customer_local%' order by oid"
         )
-        found = cursor.fetchall()
+        found: list[tuple[Any, ...]] = cursor.fetchall()
         cursor.execute("select xmin::text, team_id from customer_local.cost_by_team")
         return found + cursor.fetchall()
 
