@@ -368,7 +368,7 @@ def physical_state(url: str) -> list[tuple[Any, ...]]:
         )
         found: list[tuple[Any, ...]] = cursor.fetchall()
         cursor.execute("select xmin::text, team_id from customer_local.cost_by_team")
-        return found + cursor.fetchall()
+        return [*found, *cursor.fetchall()]
 
 
 def test_on_a_server_loaded_in_another_order_it_is_the_same_and_nothing_else_is_written(
