@@ -39,7 +39,9 @@ class MartComparison:
         """Say it in a line, without a value of anybody's; the sides have these names."""
         if self.is_equal:
             return f"{self.mart}: equal, {self.rows:,} rows"
-        where = f", in {', '.join(self.columns)}" if self.columns else ""
+        # rows that one side lacks differ in every column
+        is_lack = bool(self.only_here) != bool(self.only_there)
+        where = f", in {', '.join(self.columns)}" if self.columns and not is_lack else ""
         return (
             f"{self.mart}: differs{where}; "
             f"{self.only_here:,} rows only {here}, {self.only_there:,} only {there}"
