@@ -36,6 +36,9 @@ class Settings:
     event_store_url: str = ""
     """Where pushed events wait for the next drain; empty means a file under ``home``."""
 
+    into: str | None = None
+    """The schema of the marts where it is not named after the customer."""
+
     @property
     def raw_schema(self) -> str:
         """The schema that holds what was observed; only the loader writes it."""
@@ -49,7 +52,7 @@ class Settings:
     @property
     def marts_schema(self) -> str:
         """The schema that people and tools read."""
-        return f"{self.schema_prefix}_{self.customer}"
+        return self.into or f"{self.schema_prefix}_{self.customer}"
 
 
 def read_settings(customer: str | None = None) -> Settings:

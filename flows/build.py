@@ -66,6 +66,16 @@ def last_state(settings: Settings) -> BuildState | None:
         return None
 
 
+def make_ready(settings: Settings) -> None:
+    """Make sure that a build beside the customer's own finds what it reads.
+
+    Raises MindweaveError where nothing was loaded yet, or the price book has a mistake.
+    """
+    check_price_book()
+    current_state(settings)
+    make_missing_tables(settings)
+
+
 class Builder:
     """The customer's build: `parse` needs no warehouse, so it can overlap with other work."""
 

@@ -69,8 +69,27 @@ def _day(text: str) -> date:
         raise UsageError(f"{text!r} is not a day: write it as 2026-11-01") from None
 
 
+def _time(text: str) -> datetime:
+    from flows.replay import read_time
+
+    return read_time(text)
+
+
 AsKnownOn = Annotated[
     date, typer.Option("--as-known-on", parser=_day, metavar="DATE", help="A day, as 2026-11-01.")
+]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        "--as-of",
+        parser=_time,
+        metavar="TIME",
+        help="A time, as 2026-11-01T12:00:00Z, or the end of a day, as 2026-11-01. Default: now.",
+    ),
+]
+Into = Annotated[
+    str | None,
+    typer.Option("--into", metavar="SCHEMA", help="For the marts. Default: replay_<customer>."),
 ]
 From = Annotated[
     date | None,
@@ -305,6 +324,32 @@ def restate(as_known_on: AsKnownOn, customer: Customer = None, output: Output = 
     with exclusive_run(settings):
         scenario = scenarios.restate(settings, as_known_on)
         _report_scenario(settings, scenario, "Restated", output, by_month=True)
+
+
+@app.command()
+def replay(as_of: AsOf = None, into: Into = None, customer: Customer = None) -> None:
+    """Build every mart from raw alone, beside the live ones: as known now, or at a time."""
+    from flows import steps
+    from flows.locks import exclusive_run
+    from flows.replay import as_text
+    from flows.replay import replay as replay_marts
+
+    settings = read_settings(customer)
+    with exclusive_run(settings):
+        if err.is_terminal:
+            err.print("Building every mart from raw …")
+        found = replay_marts(settings, as_of, into)
+        for mart in found.not_built:
+            out.print(f"{mart}: not built live")
+        for comparison in found.comparisons:
+            out.print(comparison.said("live", "replayed"))
+        if not as_of and steps.needs_build(settings):
+            out.print("The live marts do not show all that is loaded: run `mindweave build`")
+    differing = sum(not comparison.is_equal for comparison in found.comparisons)
+    out.print(
+        f"{found.schema} holds every mart as known at {as_text(found.known_until)}; "
+        f"{differing} of {len(found.comparisons)} differ from the live ones"
+    )
 
 
 @app.command()

@@ -6,7 +6,7 @@ compared as they are, whatever their order, and are read in batches into a datab
 
 import json
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,6 @@ from dlt_pipelines.config import Settings
 from dlt_pipelines.destinations import MissingRelationError, warehouse_at
 from dlt_pipelines.errors import MindweaveError
 from flows.dbt_project import dbt_folder
-
-OF_THE_BUILD = frozenset({"processed_at"})  # when a build took a load in: no two builds agree
 
 
 @dataclass(frozen=True)
@@ -37,29 +35,30 @@ class MartComparison:
         """Whether both warehouses have the same columns and the same rows."""
         return not (self.only_here or self.only_there or self.columns)
 
-    def __str__(self) -> str:
-        """Say it in a line, without a value of anybody's."""
+    def said(self, here: str, there: str) -> str:
+        """Say it in a line, without a value of anybody's; the sides have these names."""
         if self.is_equal:
             return f"{self.mart}: equal, {self.rows:,} rows"
-        where = f", in {', '.join(self.columns)}" if self.columns else ""
+        # rows that one side lacks differ in every column
+        is_lack = bool(self.only_here) != bool(self.only_there)
+        where = f", in {', '.join(self.columns)}" if self.columns and not is_lack else ""
         return (
             f"{self.mart}: differs{where}; "
-            f"{self.only_here:,} rows only here, {self.only_there:,} only there"
+            f"{self.only_here:,} rows only {here}, {self.only_there:,} only {there}"
         )
 
+    def __str__(self) -> str:
+        """Say it of two warehouses."""
+        return self.said("here", "there")
 
-def compare_marts(
-    here: Settings, there: Settings, marts: Sequence[str], without: Collection[str] = OF_THE_BUILD
-) -> list[MartComparison]:
-    """Compare the marts, leaving out the columns that ``without`` names.
 
-    Raises MindweaveError where a mart is missing.
-    """
+def compare_marts(here: Settings, there: Settings, marts: Sequence[str]) -> list[MartComparison]:
+    """Compare the marts; raise MissingRelationError where one is missing."""
     with (
         tempfile.TemporaryDirectory() as folder,
         duckdb.connect(Path(folder) / "marts.duckdb") as connection,
     ):
-        return [_compare(connection, here, there, mart, without) for mart in marts]
+        return [_compare(connection, here, there, mart) for mart in marts]
 
 
 def public_marts(settings: Settings) -> list[str]:
@@ -84,10 +83,9 @@ def _compare(
     here: Settings,
     there: Settings,
     mart: str,
-    without: Collection[str],
 ) -> MartComparison:
-    types_here = _read(connection, "here", here, mart, without)
-    types_there = _read(connection, "there", there, mart, without)
+    types_here = _read(connection, "here", here, mart)
+    types_there = _read(connection, "there", there, mart)
     differing = [
         column
         for column in types_here | types_there
@@ -118,20 +116,17 @@ def _read(
     side: str,
     settings: Settings,
     mart: str,
-    without: Collection[str],
 ) -> dict[str, str]:
     """Fill the table ``side`` with a mart, and return the types of its columns."""
     warehouse = warehouse_at(settings.warehouse_url)
     try:
         with read_batches(warehouse, f"select * from {settings.marts_schema}.{mart}") as rows:
-            kept = [name for name in rows.schema.names if name not in without]
-            columns = ", ".join(f'"{name}"' for name in kept)
             connection.register("arriving", rows)
-            connection.execute(f"create or replace table {side} as select {columns} from arriving")
+            connection.execute(f"create or replace table {side} as select * from arriving")
             connection.unregister("arriving")
-            return {name: str(rows.schema.field(name).type) for name in kept}
+            return {field.name: str(field.type) for field in rows.schema}
     except MissingRelationError:
-        raise MindweaveError(
+        raise MissingRelationError(
             f"{settings.marts_schema}.{mart} is not in {warehouse.label}: "
             "build there first, with MINDWEAVE_WAREHOUSE set to it"
         ) from None

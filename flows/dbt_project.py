@@ -22,6 +22,8 @@ def dbt_folder(settings: Settings) -> Path:
     name = settings.customer
     if settings.schema_prefix != Settings.schema_prefix:
         name += f"-{settings.schema_prefix}"
+    if settings.into:
+        name += f"-{settings.into}"
     return settings.home / "dbt" / name
 
 
@@ -118,7 +120,7 @@ class DbtProject:
             if schema != own and not schema.startswith(f"{own}_"):
                 raise MindweaveError(
                     f"a model would be written to {schema} instead of {own}: generate_schema_name "
-                    "must begin with MINDWEAVE_SCHEMA_PREFIX"
+                    "must begin with MINDWEAVE_SCHEMA"
                 )
         return schemas
 
@@ -126,6 +128,8 @@ class DbtProject:
         return {
             "DO_NOT_TRACK": "1",
             "MINDWEAVE_CUSTOMER": self._settings.customer,
+            "MINDWEAVE_SCHEMA": self._settings.marts_schema,
+            # a revision, or a fork, may know the first word alone
             "MINDWEAVE_SCHEMA_PREFIX": self._settings.schema_prefix,
             **self._warehouse.dbt_environment(),
         }

@@ -12,12 +12,10 @@ from rich.markup import escape
 from dlt_pipelines.config import PROJECT_DIR, Settings
 from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.errors import MindweaveError
-from dlt_pipelines.load import make_missing_tables
-from flows.build import current_state
+from flows.build import make_ready
 from flows.compare import MartComparison, compare_marts, public_marts
 from flows.cost_changes import Cost, CostPair, cost_table, print_table, signed_usd
 from flows.dbt_project import DbtProject, dbt_folder
-from flows.price_book import check_price_book
 from flows.revisions import commit_of, project_at
 from flows.summary import usd
 
@@ -125,9 +123,7 @@ def metric_diff(settings: Settings, revision: str) -> MetricDiff:
     loaded, or one of the two does not build.
     """
     commit = commit_of(revision)
-    current_state(settings)  # raises where nothing is loaded
-    make_missing_tables(settings)
-    check_price_book(PROJECT_DIR)
+    make_ready(settings)
     base = replace(settings, schema_prefix="diff_base")
     now = replace(settings, schema_prefix="diff_head")
     with (

@@ -52,8 +52,8 @@ CLOSED = (date(2025, 11, 1), date(2026, 10, 1))
 WITHOUT_A_PRICE = demo_workload.MODEL_WITHOUT_A_PRICE
 # another load, another clock: these differ between two runs of the same
 OF_THE_RUN = {
-    *("load_id", "check_id", "started_at", "finished_at", "checked_at", "processed_at"),
-    *("last_loaded_at", "seconds", "closed_at"),
+    *("load_id", "check_id", "started_at", "finished_at", "checked_at"),
+    *("last_loaded_at", "seconds", "closed_at", "completed_at"),
 }
 
 
@@ -658,6 +658,18 @@ def test_data_goes_one_way_through_the_layers(models):
                 # staging reads sources, what it made of the same one, and when that was loaded
                 is_its_own = models[parent]["fqn"][2] in (model["fqn"][2], "mindweave")
                 assert layer > 0 or is_its_own, f"{model['name']} reads {parent}"
+
+
+def test_what_leaves_staging_goes_by_what_is_known(models):
+    def ancestors(model):
+        parents = [parent for parent in model["depends_on"]["nodes"] if parent in models]
+        return {*parents}.union(*(ancestors(models[parent]) for parent in parents))
+
+    [packages] = [id for id, model in models.items() if model["name"] == "stg_mindweave__packages"]
+    for model in models.values():
+        layers = {models[p]["fqn"][1] for p in model["depends_on"]["nodes"] if p in models}
+        if model["fqn"][1] != "staging" and "staging" in layers:
+            assert packages in ancestors(model), f"{model['name']} shows what is not complete"
 
 
 def test_every_model_has_a_property_file_of_its_own_that_begins_with_its_grain(models):

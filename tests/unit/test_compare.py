@@ -58,15 +58,6 @@ def test_a_column_that_one_side_lacks_or_types_otherwise_differs(tmp_path: Path)
     assert sorted(found.columns) == ["cost_usd", "usage_date"]
 
 
-def test_when_a_build_took_a_load_in_is_not_compared(tmp_path: Path) -> None:
-    found = compared(
-        tmp_path,
-        f"select *, timestamp '2026-11-22 10:00:00' as processed_at from ({TEAMS})",
-        f"select *, timestamp '2026-11-22 11:00:00' as processed_at from ({TEAMS})",
-    )
-    assert found.is_equal
-
-
 def test_a_mart_that_is_not_built_is_an_error(tmp_path: Path) -> None:
     here = warehouse(tmp_path / "here.duckdb", TEAMS)
     nowhere = Settings(tmp_path, str(tmp_path / "nowhere.duckdb"), "local")

@@ -3,8 +3,12 @@
 {#
   Whose an id was, and when. What the seed says of an id wins over what APIs list; of several APIs
   the first by name speaks. What was first known of an id holds for all the time before, and what was
-  deleted keeps its last owner: history needs one.
+  deleted keeps its last owner: history needs one. Where one load lists an id twice, what it says
+  breaks the tie.
 #}
+{% set last_in_load %}
+person_id asc nulls first, team_id asc nulls first, parent_id asc nulls first
+{%- endset %}
 with
 
 seeded as (
@@ -51,11 +55,13 @@ versions as (
         *,
         row_number() over (
             partition by id_kind, id
-            order by loaded_at asc, load_id asc
+            order by
+                loaded_at asc, load_id asc, {{ last_in_load }}
         ) as version_number,
         lead(loaded_at) over (
             partition by id_kind, id
-            order by loaded_at asc, load_id asc
+            order by
+                loaded_at asc, load_id asc, {{ last_in_load }}
         ) as next_loaded_at
     from known
     where

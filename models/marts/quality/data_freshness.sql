@@ -17,6 +17,7 @@ calls as (
         max(called_at) as last_called_at,
         max(usage_date) as as_of_date
     from {{ ref('int_calls__priced') }}
+    where merged_into_call_id is null
     group by source
 ),
 

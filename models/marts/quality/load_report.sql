@@ -1,23 +1,10 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='delete+insert',
-    unique_key='load_id',
-    on_schema_change='fail',
-    order_by=['started_at', 'load_id']
-) }}
+{{ config(order_by=['started_at', 'load_id']) }}
 
+{# Anew each time: a later load may tell that a call, or a record of it, is one that was known. #}
 with
 
 loads as (
-    select
-        loads.*,
-        numbered.processed_at
-    from {{ ref('stg_mindweave__loads') }} as loads
-    inner join {{ ref('int_loads__numbered') }} as numbered
-        on loads.load_id = numbered.load_id
-    {% if is_incremental() %}
-        where {{ newer_than_this('numbered.processed_at') }}
-    {% endif %}
+    select * from {{ ref('stg_mindweave__loads') }}
 ),
 
 observations as (
@@ -25,7 +12,6 @@ observations as (
         load_id,
         count(*) as observation_count
     from {{ ref('int_calls__observations') }}
-    where load_id in (select loads.load_id from loads)
     group by load_id
 ),
 
@@ -35,9 +21,7 @@ first_seen as (
         count(*) as new_calls,
         sum(case when identity = 'weak' then 1 else 0 end) as weak_calls
     from {{ ref('int_calls__deduplicated') }}
-    where
-        first_load_id in (select loads.load_id from loads)
-        and merged_into_call_id is null
+    where merged_into_call_id is null
     group by first_load_id
 ),
 
@@ -48,6 +32,7 @@ final as (
         loads.source,
         loads.started_at,
         loads.finished_at,
+        loads.completed_at,
         loads.seconds,
         loads.files_read,
         loads.bytes_read,
@@ -59,8 +44,7 @@ final as (
         ) as rows_merged,
         cast(coalesce(first_seen.weak_calls, 0) as bigint) as rows_weak,
         loads.rows_ignored,
-        loads.rows_quarantined,
-        loads.processed_at
+        loads.rows_quarantined
     from loads
     left join observations
         on loads.load_id = observations.load_id

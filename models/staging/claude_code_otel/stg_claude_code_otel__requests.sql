@@ -7,6 +7,8 @@ with
 
 source as (
     select * from {{ source('claude_code_otel', 'claude_code_otel_requests') }}
+    -- what is not known yet must not tell what is known whose it is
+    where load_id in (select loads.load_id from {{ ref('stg_mindweave__loads') }} as loads)
 ),
 
 renamed as (
@@ -23,6 +25,7 @@ renamed as (
             end,
             client_request_id
         ) as request_id,
+        client_request_id,
         -- a span has an id of its own; the sequence of events starts again with every process
         case
             when trace_id is not null and span_id is not null and event_name = 'llm_request'

@@ -4,29 +4,35 @@ source as (
     select * from {{ source('mindweave', 'expectation_results') }}
 ),
 
-renamed as (
+packages as (
+    select * from {{ ref('stg_mindweave__packages') }}
+),
+
+known as (
     select
         -- ids
-        check_id,
-        load_id,
+        source.check_id,
+        source.load_id,
 
         -- strings
-        source,
-        table_name,
-        column_name,
-        expectation,
-        severity,
-        observed_value,
+        source.source,
+        source.table_name,
+        source.column_name,
+        source.expectation,
+        source.severity,
+        source.observed_value,
 
         -- booleans
-        is_success,
+        source.is_success,
 
         -- quantities
-        unexpected_count,
+        source.unexpected_count,
 
         -- timestamps
-        checked_at
+        source.checked_at
     from source
+    inner join packages
+        on source._dlt_load_id = packages.package_id
 )
 
-select * from renamed
+select * from known

@@ -1,4 +1,3 @@
-{# A load counts once its dlt package is complete: a killed one leaves rows, but no package. #}
 with
 
 loads as (
@@ -6,7 +5,7 @@ loads as (
 ),
 
 packages as (
-    select * from {{ source('mindweave', '_dlt_loads') }}
+    select * from {{ ref('stg_mindweave__packages') }}
 ),
 
 completed as (
@@ -30,6 +29,7 @@ completed as (
         -- timestamps
         loads.started_at,
         loads.finished_at,
+        packages.completed_at,
 
         -- a package that a kill interrupted may have written its row twice
         row_number() over (
@@ -38,8 +38,7 @@ completed as (
         ) as row_number_in_load
     from loads
     inner join packages
-        on loads._dlt_load_id = packages.load_id
-        and packages.status = 0
+        on loads._dlt_load_id = packages.package_id
 )
 
 select
@@ -54,6 +53,7 @@ select
     rows_ignored,
     rows_quarantined,
     started_at,
-    finished_at
+    finished_at,
+    completed_at
 from completed
 where row_number_in_load = 1

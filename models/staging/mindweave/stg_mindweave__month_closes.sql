@@ -1,6 +1,6 @@
 {#
-  A close counts once its dlt package is complete: a killed one leaves rows, but no package. Of several
-  closes of a month the one that was complete first counts, so that a closed month never moves.
+  Of several closes of a month the one that was complete first counts, so that a closed month never
+  moves.
 #}
 with
 
@@ -9,7 +9,7 @@ closes as (
 ),
 
 packages as (
-    select * from {{ source('mindweave', '_dlt_loads') }}
+    select * from {{ ref('stg_mindweave__packages') }}
 ),
 
 completed as (
@@ -44,7 +44,7 @@ completed as (
 
         rank() over (
             partition by closes.billing_period
-            order by packages.inserted_at, closes.load_id
+            order by packages.completed_at, closes.load_id
         ) as close_rank,
         -- a package that a kill interrupted may have written its rows twice
         row_number() over (
@@ -58,8 +58,7 @@ completed as (
         ) as row_number_in_close
     from closes
     inner join packages
-        on closes._dlt_load_id = packages.load_id
-        and packages.status = 0
+        on closes._dlt_load_id = packages.package_id
 )
 
 select
