@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import datetime as dt
 import json
 import tomllib
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dlt_pipelines import demo_bill, demo_workload
+from dlt_pipelines import demo_bill, demo_telemetry, demo_workload
 from dlt_pipelines.demo_calls import KINDS
 
 PROJECT = Path(__file__).parents[2]
@@ -268,18 +269,27 @@ def test_telemetry_tells_how_every_tool_call_of_the_transcripts_ended(workload):
     assert results.keys() - asked.keys() == of_the_team_without
 
 
-def test_an_event_is_in_the_file_of_its_day(workload):
+def test_an_event_is_in_the_file_of_its_day(workload, tmp_path):
     assert all(event["event.timestamp"][:10] == event["day"] for event in events(workload))
+
+    [session, *_] = demo_workload.sessions_elsewhere(1, UNTIL)
+    call = next(call for call in session.calls if call.tools)
+    midnight = dt.datetime.combine(call.ended_at.date(), dt.time(), dt.UTC) + dt.timedelta(days=1)
+    tool = dataclasses.replace(call.tools[0], ended_at=midnight)
+    call = dataclasses.replace(call, ended_at=midnight - dt.timedelta(seconds=1), tools=(tool,))
+    days = dict(demo_telemetry.files([call]))
+    assert ["api_request" in text for text in days.values()] == [True, False]
+    assert ["tool_" in text for text in days.values()] == [False, True]
 
 
 def test_the_client_estimates_without_where_inference_ran(workload):
-    # Haiku 4.5 in millionths of a dollar a token; payments runs in the US, at 1.1 times the price
-    prices = [Decimal(price) for price in ("1", "5", "0.1", "1.25")]
+    # Sonnet 4.6 in millionths of a dollar a token; payments runs in the US, at 1.1 times the price
+    prices = [Decimal(price) for price in ("3", "15", "0.3", "3.75")]
     differences = [
         event["cost_usd_micros"]
         - sum(event[name] * price for name, price in zip(REPORTED, prices, strict=True))
         for event in reported(workload).values()
-        if event["model"] == "claude-haiku-4-5-20251001" and event["team"] == "payments"
+        if event["model"] == "claude-sonnet-4-6" and event["team"] == "payments"
     ]
     assert len(differences) > 50
     # those that searched the web cost a cent more
