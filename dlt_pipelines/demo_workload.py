@@ -1,11 +1,14 @@
-"""Write the demo workload: transcripts as Claude Code writes them, for a made-up company.
+"""Write the demo workload: what Claude Code and its vendor write, for a made-up company.
 
 usage: python -m dlt_pipelines.demo_workload OUT [--until DATE] [--seed N]
 
 OUT/<team>/<user>/projects/<encoded cwd>/<session>.jsonl, as if collected from everybody's machine.
+OUT/telemetry/<day>.json, of the same calls, as a collector writes it: see demo_telemetry.py.
+OUT/bill/usage.csv, costs.csv, of the same calls, as their vendor counts them: see demo_bill.py.
 Sixty days up to DATE (today, UTC). In it: weekdays and hours, growth, new models taking over, a
 runaway agent every eight weeks, the same questions asked in several teams, failing tools, resumed
-sessions, sub-agents, side chains that replay their parent, broken lines, a model without a price.
+sessions, sub-agents, side chains that replay their parent, broken lines, a model without a price,
+a team without telemetry, a machine of which there is nothing but telemetry.
 
 A session depends on the seed, its person and its day only, never on DATE. So a run on a later day
 writes the calls of the days it shares with an earlier run again, not others like them.
@@ -17,10 +20,13 @@ import json
 import random
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from dlt_pipelines import demo_bill, demo_telemetry
+from dlt_pipelines.demo_calls import Call, ToolRun, metered
 
 DAYS = 60
 RUNAWAY_EVERY_DAYS = 56
@@ -28,6 +34,7 @@ RUNAWAY_DAY = dt.date(2026, 11, 11)
 SHARE_OF_THE_FIRST_DAY = 0.55  # of the last day's sessions: the rest is growth
 WEEKEND_SHARE = 0.1
 DAYS_TO_ADOPT_A_MODEL = 21
+ELSEWHERE_EVERY_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,10 @@ PEOPLE = (
     *_team("mobile", "jun kira luca", "app", "linear browser_tools sentry", -5, cache="1h"),
     *_team("data", "mina noor", "warehouse", "postgres confluence slack", 9, cache="1h"),
 )
+
+TEAM_WITHOUT_TELEMETRY = "data"
+# at times works on a machine whose transcripts nobody collects
+ELSEWHERE = "fatou"
 
 # newest first, with the day it was launched
 MODELS: Mapping[str, tuple[tuple[str, dt.date], ...]] = {
@@ -155,7 +166,7 @@ class Transcript:
         self.speed = "fast" if person.team == "mobile" and rng.random() < 0.1 else "standard"
         self.lines: list[str] = []
         self.agents: dict[str, list[str]] = {}
-        self.requests = 0
+        self.calls: list[Call] = []
         self.parent: str | None = None
         # tokens of the conversation: those in the cache, and those it has not seen yet
         self.cached = rng.choice((0, 14_000, 14_000))
@@ -163,6 +174,8 @@ class Transcript:
             rng.randint(3_000, 9_000) if rng.random() < 0.9 else rng.randint(50_000, 90_000)
         )
         self.cached_at = start
+        # when the last record was written, and when the last wait began
+        self.told_at = self.waiting_from = start
 
     def _uuid(self) -> str:
         return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
@@ -176,6 +189,7 @@ class Transcript:
 
     def wait(self, least: float, most: float) -> None:
         """Let some seconds pass."""
+        self.waiting_from = self.now
         self.now += dt.timedelta(seconds=self.rng.uniform(least, most))
 
     def record(self, kind: str, **fields: Any) -> None:
@@ -198,6 +212,7 @@ class Transcript:
             )
         )
         self.parent = record_id
+        self.told_at = self.now
 
     def ask(self, prompt: str) -> None:
         """Append what the person typed."""
@@ -216,6 +231,7 @@ class Transcript:
             {"type": "tool_use", "id": self._id("toolu_01"), "name": name, "input": arguments}
             for name, arguments in tools
         ]
+        started_at = self._started_at()
         usage = self._usage()
         message_id, request_id = self._id("msg_01"), self._id("req_011")
         for index, block in enumerate(blocks):
@@ -233,15 +249,32 @@ class Transcript:
             }
             self.record("assistant", requestId=request_id, apiBlockIndex=index, message=message)
             self.wait(0.2, 3)
+        ended_at = _whole_milliseconds(self.now)
         if rng.random() < 0.02:
             # a side question copies the answer that it is about, under a request id of its own
             copy = json.loads(self.lines[-1])
             copy |= {"isSidechain": True, "requestId": self._id("req_011"), "uuid": self._uuid()}
             self.lines.append(_line(**copy))
-        self.requests += 1
-        for block in blocks:
-            if block["type"] == "tool_use":
-                self._result(block["id"])
+        self.calls.append(
+            Call(
+                metered=metered(self.model, started_at, usage),
+                request_id=request_id,
+                session_id=self.session_id,
+                user=self.person.name,
+                team=self.person.team,
+                query_source="agent:builtin:Explore" if self.is_sidechain else "repl_main_thread",
+                ended_at=ended_at,
+                tools=tuple(self._result(block) for block in blocks if block["type"] == "tool_use"),
+            )
+        )
+
+    def _started_at(self) -> dt.datetime:
+        """Return when the model was asked for the answer of which the first line comes now.
+
+        Never on the day before: who counts requests and who counts lines agree on every day.
+        """
+        midnight = _at(self.now.date(), 0)
+        return _whole_milliseconds(max(self.told_at, self.waiting_from, midnight))
 
     def _usage(self) -> dict[str, Any]:
         rng = self.rng
@@ -271,21 +304,32 @@ class Transcript:
         self.fresh = output
         return usage
 
-    def _result(self, tool_use_id: str) -> None:
+    def _result(self, tool_use: dict[str, Any]) -> ToolRun:
         rng = self.rng
+        started_at = self.now
         self.wait(0.3, 12)
         luck = rng.random()
         text = "Error: timed out" if luck < 0.05 else self.words(10, 120)
         extras: dict[str, Any] = {"toolDenialKind": "user-rejected"} if luck > 0.99 else {}
         content = {
-            "tool_use_id": tool_use_id,
+            "tool_use_id": tool_use["id"],
             "type": "tool_result",
             "is_error": luck < 0.05 or luck > 0.99,
             "content": [{"type": "text", "text": text}],
         }
         self.record("user", message={"role": "user", "content": [content]}, **extras)
         # what the model reads is longer than what the demo keeps on disk
-        self.fresh += len(text) * rng.randint(2, 40) // 4
+        read = len(text) * rng.randint(2, 40)
+        self.fresh += read // 4
+        return ToolRun(
+            tool_use_id=tool_use["id"],
+            name=tool_use["name"],
+            arguments=tool_use["input"],
+            ended_at=_whole_milliseconds(self.now),
+            duration=self.now - started_at,
+            outcome="denied" if extras else "error" if content["is_error"] else "success",
+            result_bytes=read,
+        )
 
     def tool(self) -> tuple[str, dict[str, Any]]:
         """Return a tool call as this person makes them."""
@@ -329,7 +373,7 @@ class Transcript:
         agent.wait(1, 6)
         agent.answer([])
         self.agents[f"agent-{self.rng.getrandbits(32):08x}"] = agent.lines
-        self.requests += agent.requests
+        self.calls += agent.calls
         self.now = agent.now
 
     def notice(self) -> None:
@@ -381,6 +425,10 @@ def model_on(rng: random.Random, family: str, day: dt.date) -> str:
         if rng.random() * DAYS_TO_ADOPT_A_MODEL < (day - launched).days:
             return model
     return MODELS[family][-1][0]
+
+
+def _whole_milliseconds(time: dt.datetime) -> dt.datetime:
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
 def _at(day: dt.date, hour: float) -> dt.datetime:
@@ -478,34 +526,65 @@ def sessions(seed: int, until: dt.date) -> Iterator[Transcript]:
                 yield session
 
 
+def sessions_elsewhere(seed: int, until: dt.date) -> Iterator[Transcript]:
+    """Yield the sessions on the machine whose transcripts nobody collects."""
+    person = next(person for person in PEOPLE if person.name == ELSEWHERE)
+    for age in range(DAYS - 1, 0, -1):
+        day = until - dt.timedelta(days=age)
+        if day.toordinal() % ELSEWHERE_EVERY_DAYS == 0:
+            rng = random.Random(f"{seed}/{person.name}/{day}/elsewhere")
+            model = model_on(rng, "sonnet", day)
+            session = Transcript(rng, person, person.projects[0], _at(day, 9.5), model)
+            session.turn()
+            yield session
+
+
 def write(out: Path, until: dt.date, seed: int = 1) -> tuple[int, int]:
     """Write the workload below ``out``; return how many requests and bytes are in it.
 
-    A file that is right already is left alone; a transcript of an earlier run that is no longer
-    part of the workload goes.
+    A file that is right already is left alone; one of an earlier run that is no longer part of the
+    workload goes.
     """
-    requests = size = 0
+    collected = list(sessions(seed, until))
+    elsewhere = sessions_elsewhere(seed, until)
+    calls = [call for session in (*collected, *elsewhere) for call in session.calls]
+    reported = (call for call in calls if call.team != TEAM_WITHOUT_TELEMETRY)
+    telemetry, bill = out / "telemetry", out / "bill"
+    size = write_transcripts(out, collected)
+    size += _write(telemetry, demo_telemetry.files(reported), telemetry.glob("????-??-??.json"))
+    size += _write(bill, demo_bill.files((call.metered for call in calls), until, seed))
+    return len(calls), size
+
+
+def write_transcripts(out: Path, sessions: Iterable[Transcript]) -> int:
+    """Write the transcripts of ``sessions`` below ``out`` and no others; return their bytes."""
+    files = (
+        (f"{session.person.team}/{session.person.name}/{name}", text)
+        for session in sessions
+        for name, text in session.files()
+    )
+    folders = (out / person.team / person.name / "projects" for person in PEOPLE)
+    return _write(out, files, (path for folder in folders for path in folder.rglob("*.jsonl")))
+
+
+def _write(folder: Path, files: Iterable[tuple[str, str]], ours: Iterable[Path] = ()) -> int:
+    """Write files below ``folder``, remove those of ``ours`` that are not among them."""
+    size = 0
     written: set[Path] = set()
-    for session in sessions(seed, until):
-        requests += session.requests
-        for name, text in session.files():
-            path = out / session.person.team / session.person.name / name
-            content = text.encode()
-            size += len(content)
-            written.add(path)
-            if not path.exists() or path.read_bytes() != content:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-    for person in PEOPLE:
-        found = (out / person.team / person.name / "projects").rglob("*.jsonl")
-        for path in list(found):
-            if path not in written:
-                path.unlink()
-                for folder in path.parents:
-                    if any(folder.iterdir()):
-                        break
-                    folder.rmdir()
-    return requests, size
+    for name, text in files:
+        path, content = folder / name, text.encode()
+        size += len(content)
+        written.add(path)
+        if not path.exists() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    for path in set(ours) - written:
+        path.unlink()
+        for parent in path.parents:
+            if any(parent.iterdir()):
+                break
+            parent.rmdir()
+    return size
 
 
 def main() -> None:

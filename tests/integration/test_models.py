@@ -158,9 +158,13 @@ COMPACTION = one_pass("compaction", input_tokens=9000, output_tokens=30)
 ADVICE = one_pass("advisor_message", input_tokens=800, cache_read_input_tokens=1000)
 
 
+def write_transcripts(folder: Path, until: date) -> None:
+    demo_workload.write_transcripts(folder, demo_workload.sessions(1, until))
+
+
 def write_first(folder: Path) -> None:
     """Write twelve days of a company, and edges that its generator does not have."""
-    demo_workload.write(folder, date(2026, 10, 10))
+    write_transcripts(folder, date(2026, 10, 10))
     write(
         folder / "of-nobody" / "first.jsonl",
         at("2025-11-02T00:00:30Z", answer("late", usage={"output_tokens": 10})),
@@ -178,7 +182,7 @@ def write_first(folder: Path) -> None:
 
 def write_late(folder: Path) -> None:
     """Write one more day, and records that change what is known of earlier calls."""
-    demo_workload.write(folder, date(2026, 10, 11))
+    write_transcripts(folder, date(2026, 10, 11))
     append(
         folder / "of-nobody" / "first.jsonl",
         at("2025-11-05T10:00:09Z", answer("growing", usage={"output_tokens": 412})),

@@ -1,14 +1,22 @@
+import csv
+import dataclasses
 import datetime as dt
 import json
 import tomllib
+from collections import Counter, defaultdict
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dlt_pipelines import demo_workload
+from dlt_pipelines import demo_bill, demo_telemetry, demo_workload
+from dlt_pipelines.demo_calls import KINDS
 
 PROJECT = Path(__file__).parents[2]
 UNTIL = dt.date(2026, 11, 22)
+LATE = UNTIL - dt.timedelta(days=1)
+REPORTED = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 
 
 @pytest.fixture(scope="module")
@@ -19,20 +27,21 @@ def workload(tmp_path_factory):
 
 
 def contents(out):
-    return {path.relative_to(out): path.read_bytes() for path in out.rglob("*.jsonl")}
+    files = (path for path in out.rglob("*") if path.suffix in (".jsonl", ".json", ".csv"))
+    return {path.relative_to(out): path.read_bytes() for path in files}
 
 
-def records(out):
-    for content in contents(out).values():
-        for line in content.decode().split("\n")[:-1]:
+def records(out, of="*"):
+    for path in out.glob(f"{of}/*/projects/**/*.jsonl"):
+        for line in path.read_text().split("\n")[:-1]:
             if line not in demo_workload.BROKEN_LINES:
                 yield json.loads(line)
 
 
-def answers(out, until=None):
+def answers(out, until=None, of="*"):
     """The largest usage of each answer, by message id."""
     found: dict[str, dict[str, int]] = {}
-    for record in records(out):
+    for record in records(out, of):
         if record["type"] == "assistant" and "requestId" in record:
             message = record["message"]
             if until is None or record["timestamp"][:10] <= until.isoformat():
@@ -40,6 +49,64 @@ def answers(out, until=None):
                 if not known or message["usage"]["output_tokens"] > known["output_tokens"]:
                     found[message["id"]] = message["usage"]
     return found
+
+
+def answered(out, of="*"):
+    """The first line of each answer, by message id: of a copy, that of the original."""
+    found: dict[str, dict[str, Any]] = {}
+    for record in records(out, of):
+        if record["type"] == "assistant" and "requestId" in record:
+            known = found.setdefault(record["message"]["id"], record)
+            if (record["timestamp"], record["isSidechain"]) < (
+                known["timestamp"],
+                known["isSidechain"],
+            ):
+                found[record["message"]["id"]] = record
+    return found
+
+
+def events(out):
+    """The name and attributes of each event of the telemetry, and the team."""
+    for path in sorted(out.glob("telemetry/*.json")):
+        for line in path.read_text().split("\n")[:-1]:
+            [logs] = json.loads(line)["resourceLogs"]
+            team = values(logs["resource"]["attributes"])["team.id"]
+            [scope] = logs["scopeLogs"]
+            for record in scope["logRecords"]:
+                yield values(record["attributes"]) | {"team": team, "day": path.stem}
+
+
+def values(attributes):
+    found = {}
+    for attribute in attributes:
+        [(kind, value)] = attribute["value"].items()
+        found[attribute["key"]] = int(value) if kind == "intValue" else value
+    return found
+
+
+def reported(out):
+    """The requests of the telemetry by id: each is there once."""
+    requests = [event for event in events(out) if event["event.name"] == "api_request"]
+    by_id = {event["request_id"]: event for event in requests}
+    assert len(by_id) == len(requests)
+    return by_id
+
+
+def bill(out, name):
+    with (out / "bill" / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def tokens_of(usage):
+    """A usage block by kind of token."""
+    written = usage["cache_creation"]
+    return {
+        "input": usage["input_tokens"],
+        "cache_write_5m": written["ephemeral_5m_input_tokens"],
+        "cache_write_1h": written["ephemeral_1h_input_tokens"],
+        "cache_read": usage["cache_read_input_tokens"],
+        "output": usage["output_tokens"],
+    }
 
 
 def test_the_same_seed_writes_the_same_bytes(workload, tmp_path):
@@ -52,7 +119,8 @@ def test_another_seed_writes_other_calls(workload, tmp_path):
     assert not answers(tmp_path).keys() & answers(workload).keys()
 
 
-def test_a_second_run_on_the_same_day_touches_no_file(tmp_path):
+def test_a_second_run_on_the_same_day_touches_no_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo_workload, "DAYS", 12)
     demo_workload.write(tmp_path, UNTIL)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     demo_workload.write(tmp_path, UNTIL)
@@ -86,14 +154,32 @@ def test_the_configured_roots_are_the_folders_that_are_written(workload):
         root["path"].removeprefix("$MINDWEAVE_HOME/demo/"): (root["team"], root["user"])
         for root in roots
     }
-    written = {str(path.relative_to(workload)) for path in workload.glob("*/*")}
-    assert configured.keys() == written
-    assert configured == {f"{team}/{user}": (team, user) for team, user in configured.values()}
+    written = {str(path.parent.relative_to(workload)) for path in workload.glob("*/*/projects")}
+    assert configured == {
+        folder: (Path(folder).parent.name, f"{Path(folder).name}@northwind.example")
+        for folder in written
+    }
+
+
+def test_the_other_sources_are_configured_to_read_what_is_written(workload):
+    config = tomllib.loads((PROJECT / ".dlt" / "config.toml").read_text())
+    sources = config["customers"]["demo"]["sources"]
+    paths = [
+        *(root["path"] for root in sources["claude_code_otel"]["roots"]),
+        *(files["path"] for files in sources["csv"]["files"]),
+    ]
+    assert [path.removeprefix("$MINDWEAVE_HOME/demo/") for path in paths] == [
+        "telemetry",
+        "bill/usage.csv",
+        "bill/costs.csv",
+    ]
+    for path in paths:
+        assert (workload / path.removeprefix("$MINDWEAVE_HOME/demo/")).exists()
 
 
 def test_every_line_but_the_broken_ones_is_json(workload):
     assert {record["type"] for record in records(workload)} >= {"assistant", "user", "summary"}
-    lines = [line for c in contents(workload).values() for line in c.decode().split("\n")]
+    lines = [line for path in workload.rglob("*.jsonl") for line in path.read_text().split("\n")]
     assert set(demo_workload.BROKEN_LINES) <= set(lines)
 
 
@@ -126,3 +212,143 @@ def test_teams_ask_the_same_of_the_same_tools(workload):
                 block = json.loads(line)["message"]["content"][0]
                 teams_by_call.setdefault(json.dumps(block["input"]), set()).add(team)
     assert max(map(len, teams_by_call.values())) >= 4
+
+
+def test_telemetry_reports_every_call_of_the_transcripts_once_but_of_the_team_without(workload):
+    requests = reported(workload)
+    teams = {person.team for person in demo_workload.PEOPLE}
+    for team in teams - {demo_workload.TEAM_WITHOUT_TELEMETRY}:
+        usages = answers(workload, of=team)
+        sessions = defaultdict(set)
+        for record in records(workload, of=team):
+            if record["type"] == "assistant":
+                sessions[record["message"]["id"]].add(record["sessionId"])
+        for message_id, record in answered(workload, of=team).items():
+            event = requests.pop(record["requestId"])
+            told = tokens_of(usages[message_id])
+            written = told["cache_write_5m"] + told["cache_write_1h"]
+            assert [event[name] for name in REPORTED] == [
+                *(told["input"], told["output"], told["cache_read"], written)
+            ]
+            assert event["model"] == record["message"]["model"]
+            # a resumed session repeats calls under an id of its own
+            assert event["session.id"] in sessions[message_id]
+            assert event["user.email"] == f"{record['cwd'].split('/')[2]}@northwind.example"
+            assert event["team"] == team
+            assert event["duration_ms"] > 0
+    # what is left are the calls of a machine whose transcripts nobody collects
+    assert 10 < len(requests) < 100
+    assert {event["user.email"] for event in requests.values()} == {"fatou@northwind.example"}
+    collected = {record.get("sessionId") for record in records(workload)}
+    assert not {event["session.id"] for event in requests.values()} & collected
+
+
+def test_telemetry_tells_how_every_tool_call_of_the_transcripts_ended(workload):
+    asked = Counter(
+        event["tool_use_id"] for event in events(workload) if event["event.name"] != "api_request"
+    )
+    assert set(asked.values()) == {1}
+    results = {
+        content["tool_use_id"]: (content["is_error"], "toolDenialKind" in record)
+        for record in records(workload)
+        if record["type"] == "user" and isinstance(record["message"]["content"], list)
+        for content in record["message"]["content"]
+    }
+    for event in events(workload):
+        if event["event.name"] != "api_request" and event["tool_use_id"] in results:
+            is_error, is_denied = results[event["tool_use_id"]]
+            assert (event["event.name"] == "tool_decision") == is_denied
+            assert (event.get("success") == "true") == (not is_error)
+    of_the_team_without = {
+        block["id"]
+        for record in records(workload, of=demo_workload.TEAM_WITHOUT_TELEMETRY)
+        if record["type"] == "assistant"
+        for block in record["message"]["content"]
+        if block["type"] == "tool_use"
+    }
+    assert results.keys() - asked.keys() == of_the_team_without
+
+
+def test_an_event_is_in_the_file_of_its_day(workload, tmp_path):
+    assert all(event["event.timestamp"][:10] == event["day"] for event in events(workload))
+
+    [session, *_] = demo_workload.sessions_elsewhere(1, UNTIL)
+    call = next(call for call in session.calls if call.tools)
+    midnight = dt.datetime.combine(call.ended_at.date(), dt.time(), dt.UTC) + dt.timedelta(days=1)
+    tool = dataclasses.replace(call.tools[0], ended_at=midnight)
+    call = dataclasses.replace(call, ended_at=midnight - dt.timedelta(seconds=1), tools=(tool,))
+    days = dict(demo_telemetry.files([call]))
+    assert ["api_request" in text for text in days.values()] == [True, False]
+    assert ["tool_" in text for text in days.values()] == [False, True]
+
+
+def test_the_client_estimates_without_where_inference_ran(workload):
+    # Sonnet 4.6 in millionths of a dollar a token; payments runs in the US, at 1.1 times the price
+    prices = [Decimal(price) for price in ("3", "15", "0.3", "3.75")]
+    differences = [
+        event["cost_usd_micros"]
+        - sum(event[name] * price for name, price in zip(REPORTED, prices, strict=True))
+        for event in reported(workload).values()
+        if event["model"] == "claude-sonnet-4-6" and event["team"] == "payments"
+    ]
+    assert len(differences) > 50
+    # those that searched the web cost a cent more
+    assert all(min(abs(usd), abs(usd - 10_000)) <= Decimal("0.5") for usd in differences)
+
+
+def test_the_report_counts_the_tokens_of_every_call_once_by_utc_day_and_model(workload):
+    counted: Counter[tuple[str, ...]] = Counter()
+    first_lines = answered(workload)
+    for message_id, usage in answers(workload).items():
+        record = first_lines.pop(message_id)
+        key = (record["timestamp"][:10], record["message"]["model"])
+        counted += Counter({(*key, kind): count for kind, count in tokens_of(usage).items()})
+        counted[(*key, "requests")] += 1
+        searches = usage.get("server_tool_use", {}).get("web_search_requests", 0)
+        counted[(*key, "web_searches")] += searches
+    seen = {record.get("requestId") for record in records(workload)}
+    for request_id, event in reported(workload).items():
+        if request_id not in seen:
+            key = (event["event.timestamp"][:10], event["model"])
+            kinds = ("input", "output", "cache_read", "cache_write_5m")
+            counts = {(*key, kind): event[name] for kind, name in zip(kinds, REPORTED, strict=True)}
+            counted += Counter(counts | {(*key, "requests"): 1})
+
+    told: Counter[tuple[str, ...]] = Counter()
+    for row in bill(workload, "usage"):
+        if row["workspace"] != demo_bill.SUPPORT_WORKSPACE:
+            columns = {kind: f"{kind}_tokens" for kind in KINDS}
+            columns |= {"requests": "requests", "web_searches": "web_searches"}
+            for kind, column in columns.items():
+                told[(row["date"], row["model"], kind)] += int(row[column])
+
+    def closed(counts):
+        return {key: n for key, n in counts.items() if n and key[0] < LATE.isoformat()}
+
+    assert closed(told) == closed(counted)
+    late = [
+        sum(n for key, n in counts.items() if key[0] == LATE.isoformat())
+        for counts in (told, counted)
+    ]
+    assert 0 < late[0] <= late[1]
+    assert max(key[0] for key in told) == LATE.isoformat()
+
+
+def test_the_bill_is_for_the_tokens_that_the_report_counts(workload):
+    reported: Counter[tuple[str, ...]] = Counter()
+    for row in bill(workload, "usage"):
+        place = (row["date"], row["workspace"])
+        for kind in KINDS:
+            reported[(*place, row["model"], kind)] += int(row[f"{kind}_tokens"])
+        reported[(*place, "", "web_search")] += int(row["web_searches"])
+    billed: Counter[tuple[str, ...]] = Counter()
+    for row in bill(workload, "costs"):
+        what = row["token_type"] or row["cost_type"]
+        if what != "code_execution":
+            place = (row["date"], row["workspace"])
+            billed[(*place, row["model"], what)] += int(row["quantity"])
+        discount = Decimal("0.95") if row["cost_type"] == "tokens" else 1
+        assert Decimal(row["net_usd"]) == Decimal(row["list_usd"]) * discount > 0
+    assert billed == +reported
+    kinds = {row["cost_type"] for row in bill(workload, "costs")}
+    assert kinds == {"tokens", "web_search", "code_execution"}
