@@ -28,8 +28,8 @@ from dlt_pipelines.sources.events.transform import EventRows
 
 Progress = Callable[[int, int], None]
 
-# what is in memory at once, and in how many of these a package ends
-BYTES_PER_PART = 48 * 2**20
+# what is in memory at once: enough for DuckDB, which writes 122,880 rows faster than fewer
+BYTES_PER_PART = 80 * 2**20
 BYTES_PER_PACKAGE = 2**30
 # events that plugins take are in memory until the package ends
 BYTES_FOR_PLUGINS = 128 * 2**20
@@ -188,14 +188,14 @@ def _columns(part: Sequence[StoredEntry]) -> tuple[pa.Table, pa.Table]:
     starts = lines.offsets.cast(pa.int64()).take(parent)
     numbers = pa.array(range(1, len(line) + 1), pa.int64())
     received_at = pa.array([entry.received_at for entry in events], TIME).take(parent)
-    columns = {
-        "line": line,
-        "line_number": pc.subtract(numbers, starts),
-        "received_at": received_at,
-    }
     return (
-        # nothing follows the last newline of a body
-        pa.table(columns).filter(pc.not_equal(line, "")),
+        pa.table(
+            {
+                "line": line,
+                "line_number": pc.subtract(numbers, starts),
+                "received_at": received_at,
+            }
+        ),
         pa.table(
             {
                 "line": _texts(requests),
@@ -207,9 +207,8 @@ def _columns(part: Sequence[StoredEntry]) -> tuple[pa.Table, pa.Table]:
 
 
 def _texts(entries: Sequence[Entry]) -> pa.Array:
-    bodies = pa.array([entry.body for entry in entries], pa.large_binary())
+    bodies = [entry.body.removesuffix(b"\n") for entry in entries]
     try:
-        return bodies.cast(pa.large_string())
+        return pa.array(bodies, pa.large_string())
     except pa.ArrowInvalid:  # one that is not UTF-8 must not hold up all that come after it
-        texts = [entry.body.decode("utf-8", "replace") for entry in entries]
-        return pa.array(texts, pa.large_string())
+        return pa.array([body.decode("utf-8", "replace") for body in bodies], pa.large_string())
