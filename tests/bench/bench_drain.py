@@ -2,10 +2,10 @@
 
 usage: python tests/bench/bench_drain.py [--events N] [--a-request N] [--runs N]
 
-Each figure is the median of whole processes' drains (imports are not counted: a run pays them once).
+Each figure is the median of whole processes' drains, without imports, which a run pays once.
 CPU seconds stand beside the clock's, as the machine may have other work; the aim is for two idle
-cores. Memory is flat where a quarter of the events takes as much. The stages below are timed one by
-one on the same events.
+cores. Memory is flat where a quarter of the events takes as much. The stages are those of
+the same processes.
 """
 
 import argparse
@@ -16,11 +16,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 AIM = 200_000
 RECEIVED_AT = datetime(2026, 8, 3, 10, 16)
