@@ -72,7 +72,7 @@ class Company:
     def __init__(self, home: Path, customer: str, warehouse: str = "warehouse") -> None:
         self.settings = Settings(home, str(home / f"{warehouse}.duckdb"), customer)
 
-    def drain_and_build(self, pushes, *last: str) -> None:
+    def drain_and_build(self, pushes: list, *last: str) -> None:
         environment = command_environment(
             self.settings.home,
             MINDWEAVE_CUSTOMER=self.settings.customer,

@@ -58,7 +58,7 @@ def installed(tmp_path_factory):
 
 
 @pytest.fixture
-def mindweave(installed, tmp_path):
+def commands(installed, tmp_path):
     log = tmp_path / "log"
     log.mkdir()
     (log / "2026-05-01.json").write_text(json.dumps(CALLS), "utf-8")
@@ -84,15 +84,18 @@ def mindweave(installed, tmp_path):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    mindweave.python = lambda *arguments: run(sys.executable, *arguments)
-    return mindweave
+    def python(*arguments: str) -> str:
+        return run(sys.executable, *arguments)
+
+    return mindweave, python
 
 
-def test_its_calls_reach_the_marts_and_it_has_a_page_of_its_own(mindweave, tmp_path):
+def test_its_calls_reach_the_marts_and_it_has_a_page_of_its_own(commands, tmp_path):
+    mindweave, python = commands
     assert "acme 0.3.0" in mindweave("sources")
     assert "Where Acme leaves a file a day." in mindweave("sources", "acme")
 
-    mindweave.python("-c", PUSH, json.dumps(PUSHED))
+    python("-c", PUSH, json.dumps(PUSHED))
     loaded = mindweave("load", "--source", "acme")
     assert "acme: 1 rows, 1 loaded" in loaded
     assert "events: 1 rows, 1 loaded" in loaded
