@@ -33,7 +33,7 @@ class ExpectCallsToNameWhatOthersKnowThemBy(gxe.UnexpectedRowsExpectation):
 
     unexpected_rows_query: str = """
         select load_id from {batch}
-        where vendor is null or (message_id is null and request_id is null)
+        where vendor is null or coalesce(message_id, request_id) is null
     """
 
 

@@ -35,6 +35,14 @@ CALLS = [
         "price": 0.5,
     },
 ]
+PUSHED = {key: value for key, value in CALLS[0].items() if key != "tools"} | {"id": "acme-3"}
+# pushed as its intake would: in a process that knows the plugin
+PUSH = """
+import json, sys
+from dlt_pipelines.config import read_settings
+from tests.pushed import event, push
+push(read_settings(), [event(1, "com.acme.answer", json.loads(sys.argv[1]))])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +58,7 @@ def installed(tmp_path_factory):
 
 
 @pytest.fixture
-def mindweave(installed, tmp_path):
+def commands(installed, tmp_path):
     log = tmp_path / "log"
     log.mkdir()
     (log / "2026-05-01.json").write_text(json.dumps(CALLS), "utf-8")
@@ -62,9 +70,12 @@ def mindweave(installed, tmp_path):
     }
     environment.pop("MINDWEAVE_WAREHOUSE", None)
 
+    def mindweave(*arguments: str) -> str:
+        return run(str(Path(sys.executable).with_name("mindweave")), *arguments)
+
     def run(*arguments: str) -> str:
         done = subprocess.run(
-            [str(Path(sys.executable).with_name("mindweave")), *arguments],
+            [*arguments],
             env=environment,
             cwd=PROJECT_DIR,
             capture_output=True,
@@ -73,14 +84,21 @@ def mindweave(installed, tmp_path):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    return run
+    def python(*arguments: str) -> str:
+        return run(sys.executable, *arguments)
+
+    return mindweave, python
 
 
-def test_its_calls_reach_the_marts_and_it_has_a_page_of_its_own(mindweave, tmp_path):
+def test_its_calls_reach_the_marts_and_it_has_a_page_of_its_own(commands, tmp_path):
+    mindweave, python = commands
     assert "acme 0.3.0" in mindweave("sources")
     assert "Where Acme leaves a file a day." in mindweave("sources", "acme")
 
-    mindweave("load", "--source", "acme")
+    python("-c", PUSH, json.dumps(PUSHED))
+    loaded = mindweave("load", "--source", "acme")
+    assert "acme: 1 rows, 1 loaded" in loaded
+    assert "events: 1 rows, 1 loaded" in loaded
     assert "nothing new" in mindweave("load", "--source", "acme")
     mindweave("build")
 
@@ -89,7 +107,7 @@ def test_its_calls_reach_the_marts_and_it_has_a_page_of_its_own(mindweave, tmp_p
         calls = connection.sql(
             "select call_id, vendor, team_id, model_id, input_tokens, output_tokens, "
             "total_cost_usd, reported_cost_usd, pricing_status, user_id like 'person_%' "
-            "from mcp_calls"
+            "from mcp_calls order by call_id"
         ).fetchall()
         tool_calls = connection.sql(
             "select tool_call_id, call_id, mcp_name, tool_name, latency_ms from mcp_tool_calls"
@@ -101,9 +119,11 @@ def test_its_calls_reach_the_marts_and_it_has_a_page_of_its_own(mindweave, tmp_p
     assert calls == [
         ("acme/acme-1", "acme", "search", "acme-large", 120, 30, None, Decimal("0.0123"))
         + ("unpriced", True),
+        ("acme/acme-3", "acme", "search", "acme-large", 120, 30, None, Decimal("0.0123"))
+        + ("unpriced", True),
     ]
     assert tool_calls == [("acme/t-1", "acme/acme-1", "desk", "get_ticket", 41)]
-    assert unpriced == [("acme-large", 1)]
+    assert unpriced == [("acme-large", 2)]
     assert quarantine == [
         ("acme", "2026-05-01.json", 2, "prompt_tokens: Input should be a valid integer")
     ]

@@ -1,4 +1,7 @@
-"""Calls that several sources tell, from their real formats to the exact cost."""
+"""Calls that several sources tell, from their real formats to the exact cost.
+
+Telemetry is pushed, and drained from the store: files of it have tests of their own.
+"""
 
 from datetime import datetime
 from decimal import Decimal
@@ -9,8 +12,10 @@ import pytest
 
 from dlt_pipelines.config import PROJECT_DIR
 from dlt_pipelines.destinations import warehouse_at
+from dlt_pipelines.drain import drain
 from dlt_pipelines.load import load_source, make_missing_tables
 from tests.dbt_process import dbt_process
+from tests.pushed import push
 from tests.transcripts import answer, command_environment, home_settings, write
 from tests.vendors.litellm import KEY, Gateway
 
@@ -184,9 +189,8 @@ class Company:
         self.load("claude_code", roots=roots)
 
     def load_telemetry(self, names):
-        folder = self.folder.with_name("telemetry")
-        write(folder / "events.jsonl", telemetry(*[api_request(name) for name in names]))
-        self.load("claude_code_otel", roots=[{"path": str(folder)}])
+        push(self.settings, logs=telemetry(*[api_request(name) for name in names]))
+        assert not drain(self.settings, now=NOW).failures
 
     def load_litellm(self, name):
         gateway = Gateway([spend_log(name)])

@@ -50,16 +50,19 @@ from (
         *,
         envelope.id is not null and envelope.source is not null and envelope.type is not null
             as is_event,
-        try_cast(rtrim(envelope.time, 'Z') as timestamp) as event_time
+        try_cast(envelope.time as timestamp) as event_time
     from (
         select
             received_at,
             line_number,
-            substr(begin, {len(BEFORE_DATA) + 1}) as data,
+            substr(halves[1], {len(BEFORE_DATA) + 1}) as data,
             line,
             md5(line) as content_hash,
-            try(from_json('{{"id":' || rest, '{ENVELOPE}')) as envelope
-        from admitted
+            case
+                when starts_with(halves[1], '{BEFORE_DATA}')
+                    then try(from_json('{{"id":' || halves[2], '{ENVELOPE}'))
+            end as envelope
+        from lines
     )
 )
 """
@@ -122,7 +125,11 @@ select
     content_hash,
     -- a day that no month has is an RFC 3339 time to the gate
     coalesce(
-        make_timestamp(epoch_us(try_cast(upper(call.timestamp) as timestamptz))),
+        -- an offset is heard only with a time zone's type, which takes longer
+        case
+            when ends_with(call.timestamp, 'Z') then try_cast(call.timestamp as timestamp)
+            else make_timestamp(epoch_us(try_cast(upper(call.timestamp) as timestamptz)))
+        end,
         event_at,
         received_at
     ) as called_at,
@@ -148,13 +155,10 @@ where list_contains($types, event_type)
 
 NO_EVENT = "the line is not an event as the gate admits it"
 REFUSED = """
-create or replace table refused as
-select 0 as file_index, line_number, line from no_events
-union all
-select 0 as file_index, line_number, refused_line as line from received
-where refused_line is not null
+create or replace view refused as
+select 0 as file_index, line_number, refused_line from received where refused_line is not null
 """
-SET_ASIDE = set_aside_sql("refused", f"'{NO_EVENT}'", "refused.line")
+SET_ASIDE = set_aside_sql("refused", f"'{NO_EVENT}'", "refused.refused_line")
 
 DRAINED = "select $load_id as load_id, $log_id as log_id, $position as position"
 
@@ -184,16 +188,15 @@ class EventRows:
         kind, received_at).
         """
         landing = self.landing
-        admitted, no_events = _taken_apart(lines)
+        halves = pc.split_pattern(lines.column("line"), AFTER_DATA, max_splits=1, reverse=True)
         with landing.unquoted("events"):
-            landing.connection.register("admitted", admitted)
+            landing.connection.register("lines", _in_batches(lines.append_column("halves", halves)))
             landing.connection.register("requests", requests)
             landing.run(ENVELOPES)
             landing.run(REQUESTS)
             landing.write(tables.EVENTS.name, LANDED_EVENTS)
             landing.write(tables.CALLS.name, LANDED_CALLS)
             others = landing.connection.execute(OF_OTHERS, {"types": self._types}).to_arrow_table()
-            landing.connection.register("no_events", no_events)
             landing.run(REFUSED)
             refused = landing.run(SET_ASIDE)
             landing.write(QUARANTINE.name, "select * from quarantine")
@@ -216,21 +219,6 @@ class EventRows:
             self.landing.write(tables.DRAINED.name, DRAINED)
         self.landing.connection.close()
         return self.landing.resources()
-
-
-def _taken_apart(lines: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Return the events with their ``begin``, to the data's end, and ``rest``; and the others."""
-    text = lines.column("line").combine_chunks()
-    halves = pc.split_pattern(text, AFTER_DATA, max_splits=1, reverse=True)
-    is_event = pc.and_(pc.equal(pc.list_value_length(halves), 2), pc.starts_with(text, BEFORE_DATA))
-    no_events = lines.slice(0, 0)
-    if not pc.all(is_event).as_py():
-        no_events = lines.filter(pc.invert(is_event))
-        lines, halves = lines.filter(is_event), halves.filter(is_event)
-    admitted = lines.append_column("begin", pc.list_element(halves, 0)).append_column(
-        "rest", pc.list_element(halves, 1)
-    )
-    return _in_batches(admitted), no_events
 
 
 def _in_batches(table: pa.Table) -> pa.Table:

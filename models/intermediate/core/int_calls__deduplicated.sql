@@ -1,4 +1,5 @@
 -- depends_on: {{ ref('int_calls__links') }}
+-- depends_on: {{ ref('int_calls__withdrawn') }}
 {{ config(
     materialized='incremental',
     incremental_strategy='delete+insert',
@@ -15,8 +16,9 @@
   Ties are broken by the record's own place, so that the order of loading never matters. Where
   several sources saw a call, the seed `source_precedence` says whose word counts, column by column.
 
-  A row with `merged_into_call_id` was a call until a source told that it is one with another: it
-  holds nothing any more, and is there so that what was made of it goes.
+  A row with `merged_into_call_id` was a call until a source told that it is one with another, or
+  `none` until the event that told it turned out not to be the first with its id: it holds nothing
+  any more, and is there so that what was made of it goes.
 #}
 {% set usage_columns = [
     'input_tokens', 'cache_write_5m_tokens', 'cache_write_1h_tokens', 'cache_read_tokens',
@@ -42,6 +44,11 @@ observations as (
                 select changed.call_id
                 from {{ ref('int_calls__observations') }} as changed
                 where {{ newer_than_this('changed.processed_at') }}
+            )
+            or call_id in (
+                select withdrawn.call_id
+                from {{ ref('int_calls__withdrawn') }} as withdrawn
+                where {{ newer_than_this('withdrawn.processed_at') }}
             )
     {% endif %}
 ),
@@ -273,9 +280,23 @@ select * from calls
         {% for column in chosen_columns + ['reported_cost_basis'] %}
         held.{{ column }} as {{ column }},
         {% endfor %}
-        links.vendor || '/' || links.message_id as merged_into_call_id
+        coalesce(links.vendor || '/' || links.message_id, 'none') as merged_into_call_id
     from {{ this }} as held
-    inner join {{ ref('int_calls__links') }} as links
+    left join {{ ref('int_calls__links') }} as links
         on held.call_id = links.vendor || '/' || links.request_id
-    where held.merged_into_call_id is null
+    where
+        held.merged_into_call_id is null
+        and (
+            links.message_id is not null
+            or (
+                held.call_id in (
+                    select withdrawn.call_id
+                    from {{ ref('int_calls__withdrawn') }} as withdrawn
+                )
+                and held.call_id not in (
+                    select observed.call_id
+                    from {{ ref('int_calls__observations') }} as observed
+                )
+            )
+        )
 {% endif %}

@@ -3,6 +3,7 @@ with
 
 calls as (
     select * from {{ ref('stg_events__mcp_calls') }}
+    where is_first
 ),
 
 final as (

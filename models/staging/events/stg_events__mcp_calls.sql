@@ -1,6 +1,6 @@
 {#
-  Events of calls, each once: as it was received first. Where the same id came with other content,
-  also as an event of another type, the first one received counts, whatever the order of loads.
+  Events of calls. Of those with one id, the one received first counts (`is_first`): repeats add
+  nothing, and other content under a known id, also of an event of another type, counts nowhere.
 #}
 {% set sight_columns = [
     'load_id', 'event_source', 'event_id', 'received_at', 'line_number', 'content_hash'
@@ -78,7 +78,7 @@ final as (
         tool_use_id,
 
         -- what was called, for whom
-        lower(vendor) as vendor,
+        coalesce(lower(vendor), 'unknown') as vendor,
         coalesce(model_id, 'unknown') as requested_model,
         mcp_name,
         tool_name,
@@ -107,11 +107,12 @@ final as (
             as cost_basis,
 
         -- times
-        called_at
+        called_at,
+
+        -- lineage
+        cast(sight_rank = 1 as {{ dbt.type_boolean() }}) as is_first
     from ranked
-    where
-        sight_rank = 1
-        and is_call = 1
+    where is_call = 1
 )
 
 select * from final

@@ -1,8 +1,9 @@
-{# The MCP tool that a call used, where its event names a server: a call of it, by that model call. #}
+{# The MCP tool that a call used, where its event names a server, as a call by that model call. #}
 with
 
 calls as (
     select * from {{ ref('stg_events__mcp_calls') }}
+    where is_first
 ),
 
 final as (
