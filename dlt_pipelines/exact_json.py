@@ -11,18 +11,18 @@ INT64 = range(-(2**63), 2**63)
 ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]").search
 
 
-def parse(text: bytes) -> Any:
-    """Return what JSON says, decimals as Decimal.
+def parse(text: str | bytes) -> Any:
+    """Return what JSON says, decimals as Decimal; NaN and infinities are no JSON.
 
     Raises ValueError, with a message that holds nothing of the text.
     """
     try:
-        if ESCAPED_SURROGATE(text):
+        if ESCAPED_SURROGATE(text if isinstance(text, bytes) else text.encode()):
             orjson.loads(text)  # half a pair is no text, and could be written nowhere
-        return _DECODER.decode(text.decode("utf-8"))
+        return _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         raise ValueError(f"no JSON at line {error.lineno}, column {error.colno}") from None
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise ValueError("no JSON, as it is not UTF-8") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None

@@ -6,12 +6,11 @@ How often and how long it tries again is dlt's to say: ``RUNTIME__REQUEST_MAX_AT
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from dlt_pipelines import exact_json
 from dlt_pipelines.errors import MindweaveError
 
 if TYPE_CHECKING:
@@ -102,22 +101,13 @@ class Api:
         return MindweaveError(f"source {self._source}: {path} {problem}")
 
 
-def exact_json(text: str | bytes) -> Any:
-    """Parse JSON without losing a digit; raise ValueError for what is no JSON, NaN included."""
-    return json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _with_exact_numbers(response: "Response", *args: Any, **kwargs: Any) -> None:
     from requests import JSONDecodeError
 
     def parse(**_: Any) -> Any:
         try:
-            return exact_json(response.content)
-        except (ValueError, RecursionError):
+            return exact_json.parse(response.content)
+        except ValueError:
             raise JSONDecodeError("no JSON", "", 0, response=response) from None
 
     response.json = parse  # type: ignore[method-assign]

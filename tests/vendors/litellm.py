@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg2
 
-from dlt_pipelines.rest import exact_json
+from dlt_pipelines import exact_json
 from tests.vendors.server import RefusalError, Request, VendorServer, page_of
 
 DATA = Path(__file__).parent / "data" / "litellm"
@@ -71,7 +71,7 @@ IDENTITY_TABLES = {
 
 def spend_logs() -> list[dict[str, Any]]:
     """Return the spend logs of the data file, with exact numbers."""
-    rows: list[dict[str, Any]] = exact_json((DATA / "spend_logs.json").read_text("utf-8"))
+    rows: list[dict[str, Any]] = exact_json.parse((DATA / "spend_logs.json").read_text("utf-8"))
     return rows
 
 

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from psycopg2 import sql
 from pyarrow import csv
 
+from dlt_pipelines import exact_json
 from dlt_pipelines.errors import MindweaveError
-from dlt_pipelines.rest import exact_json
 from dlt_pipelines.sources.litellm.transform import RECORDS_SCHEMA
 
 SPEND_LOGS = "LiteLLM_SpendLogs"
@@ -210,7 +210,7 @@ class GatewayDatabase:
                 sql.SQL("select row_to_json(t)::text from {} as t").format(self._table(table))
             )
             for (text,) in cursor:
-                yield exact_json(text)
+                yield exact_json.parse(text)
 
     def _table(self, name: str) -> sql.Composable:
         return sql.Identifier(self._schema, name)

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from dlt_pipelines import exact_json
 from dlt_pipelines.landing import RawTable, newest_sql
 from dlt_pipelines.observed_rows import ApiRecord, ObservedRows, Timestamp, changed_entities, landed
 from dlt_pipelines.plugin import LoadContext
 from dlt_pipelines.privacy import CustomerKey
-from dlt_pipelines.rest import exact_json
 from dlt_pipelines.sources.litellm import tables
 from dlt_pipelines.sources.litellm.client import json_text
 from dlt_pipelines.sources.litellm.database import GatewayDatabase
@@ -228,7 +228,7 @@ def _audited(value: Any) -> str | None:
     """Return what of a changed row may be kept, as JSON."""
     if isinstance(value, str):
         try:
-            value = exact_json(value)
+            value = exact_json.parse(value)
         except ValueError:
             return None
     if not isinstance(value, dict):

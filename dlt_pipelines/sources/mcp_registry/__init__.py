@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from dlt_pipelines import exact_json
 from dlt_pipelines.config import expand_path
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.landing import newest_sql
 from dlt_pipelines.observed_rows import ObservedRows, landed, newest_hashes
 from dlt_pipelines.plugin import LoadContext, SourcePlugin
-from dlt_pipelines.rest import HttpStatusError, exact_json
+from dlt_pipelines.rest import HttpStatusError
 from dlt_pipelines.sources.mcp_registry import tables
 from dlt_pipelines.sources.mcp_registry.client import Page, RegistryClient
 from dlt_pipelines.sources.mcp_registry.records import Entry, EntryRows, entry_rows
@@ -226,7 +227,7 @@ def _changed_at(rows: EntryRows) -> datetime | None:
 def _dumped(path: Path) -> list[Any]:
     """Return the entries of a file: a list, or a page of the API."""
     try:
-        content = exact_json(path.read_bytes())
+        content = exact_json.parse(path.read_bytes())
     except OSError as error:
         raise MindweaveError(
             f"source mcp_registry: {path} cannot be read ({type(error).__name__}): is the path "
