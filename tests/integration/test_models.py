@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,12 @@ from dlt_pipelines import demo_workload
 from dlt_pipelines.clickhouse_warehouse import ClickHouseWarehouse
 from dlt_pipelines.config import PROJECT_DIR, Settings
 from dlt_pipelines.destinations import warehouse_at
+from dlt_pipelines.drain import drain
 from dlt_pipelines.load import load_source, make_missing_tables
 from flows.close import freeze
-from tests import servers
+from tests import pushed, servers
 from tests.dbt_process import DbtProcess, dbt_process
+from tests.pushed import push
 from tests.transcripts import (
     MODEL,
     answer,
@@ -53,7 +55,7 @@ WITHOUT_A_PRICE = demo_workload.MODEL_WITHOUT_A_PRICE
 # another load, another clock: these differ between two runs of the same
 OF_THE_RUN = {
     *("load_id", "check_id", "started_at", "finished_at", "checked_at"),
-    *("last_loaded_at", "seconds", "closed_at", "completed_at"),
+    *("last_loaded_at", "seconds", "closed_at", "completed_at", "inserted_at"),
 }
 
 
@@ -204,6 +206,20 @@ def write_late(folder: Path) -> None:
     )
 
 
+def push_first(settings: Settings) -> str | None:
+    """Push a call, the same event once more, and other content under its id; return the load."""
+    push(settings, [pushed.call(1), pushed.call(1), pushed.call(2, output_tokens=900)])
+    push(settings, [pushed.call(1, output_tokens=5)], at=pushed.AT + timedelta(seconds=1))
+    return drain(settings).results[-1].load_id
+
+
+def push_late(settings: Settings) -> str | None:
+    """Push another call, and what was received under a known id before it; return the load."""
+    push(settings, [pushed.call(2, output_tokens=3)], at=pushed.AT - timedelta(hours=1))
+    push(settings, [pushed.call(3, cost="0.0775")], at=pushed.AT + timedelta(hours=1))
+    return drain(settings).results[-1].load_id
+
+
 @dataclass
 class History:
     """What one engine held after each build."""
@@ -211,6 +227,7 @@ class History:
     settings: Settings
     dbt: DbtProcess
     loads: dict[str, str | None] = field(default_factory=dict)
+    drains: dict[str, str | None] = field(default_factory=dict)
     marts: dict[str, Marts] = field(default_factory=dict)
     priced_at: dict[str, dict[str, datetime]] = field(default_factory=dict)
     results: dict[str, list[Row]] = field(default_factory=dict)
@@ -285,6 +302,8 @@ def histories(
             list(at_once.map(lambda history: history.build(stage, *arguments), histories))
 
         load_all("first")
+        for history in histories:  # the same events for each of them
+            history.drains["first"] = push_first(history.settings)
         build_all("first", "build")
         load_all("again")
         build_all("again", "run")
@@ -292,6 +311,8 @@ def histories(
             freeze(history.settings, *CLOSED)
         write_late(folder)
         load_all("late")
+        for history in histories:
+            history.drains["late"] = push_late(history.settings)
         build_all("late", *TESTED_BUILD)
         build_all("anew", "run", "--full-refresh")
         edit_prices(project)
@@ -401,8 +422,30 @@ def test_late_data_prices_again_only_the_calls_it_saw(history):
     before, after = history.priced_at["again"], history.priced_at["late"]
     again = {call_id for call_id, time in after.items() if before.get(call_id) != time}
 
+    seen = [
+        observed_in(history.settings, loads["late"]) for loads in (history.loads, history.drains)
+    ]
     # and the call whose tool call turned out to be an earlier one's
-    assert again == observed_in(history.settings, history.loads["late"]) | {"record/weak-1"}
+    assert again == seen[0] | seen[1] | {"record/weak-1"}
+
+
+def test_what_was_received_first_under_an_id_counts_whenever_it_lands(history):
+    def outputs(stage):
+        calls = by_call(history.marts[stage])
+        return {
+            number: calls[f"anthropic/msg_{number}"]["output_tokens"]
+            for number in (1, 2, 3)
+            if f"anthropic/msg_{number}" in calls
+        }
+
+    def conflicts(stage):
+        return [row["event_id"] for row in history.marts[stage]["event_conflicts"]]
+
+    assert outputs("first") == {1: 700, 2: 900}
+    assert outputs("late") == {1: 700, 2: 3, 3: 700}
+    assert conflicts("first") == ["event-1"]
+    assert conflicts("late") == ["event-1", "event-2"]
+    assert len(history.marts["late"]["event_log"]) == 3
 
 
 def test_an_earlier_time_moves_a_call_to_the_day_before(history):
@@ -547,7 +590,7 @@ def test_a_report_of_loads_counts_every_record_of_a_call(history):
     observations = sum(row["observation_count"] for row in marts["mcp_calls"])
     merged = sum(row["rows_merged"] for row in marts["load_report"])
 
-    assert len(marts["load_report"]) == 2
+    assert len(marts["load_report"]) == 4  # two of transcripts, two of events
     assert observations - merged == len(marts["mcp_calls"])
     assert sum(row["rows_weak"] for row in marts["load_report"]) == 2
     assert sum(row["rows_quarantined"] for row in marts["load_report"]) >= 1

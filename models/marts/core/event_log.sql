@@ -8,20 +8,20 @@ contents as (
 
 final as (
     select
-        event_source,
-        event_id,
+        contents.event_source as event_source,
+        contents.event_id as event_id,
         '{{ customer() }}' as customer_id,
-        event_type,
-        subject,
-        coalesce(event_at, received_at) as event_at,
-        cast(event_at is null as {{ dbt.type_boolean() }}) as is_time_assumed,
-        received_at,
-        data,
-        content_hash,
-        loaded_at as inserted_at,
-        load_id
+        contents.event_type as event_type,
+        contents.subject as subject,
+        coalesce(contents.event_at, contents.received_at) as event_at,
+        cast(contents.event_at is null as {{ dbt.type_boolean() }}) as is_time_assumed,
+        contents.received_at as received_at,
+        contents.data as data,
+        contents.content_hash as content_hash,
+        contents.loaded_at as inserted_at,
+        contents.load_id as load_id
     from contents
-    where content_rank = 1
+    where contents.content_rank = 1
 )
 
 select * from final
