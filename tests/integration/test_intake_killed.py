@@ -4,88 +4,17 @@ import contextlib
 import json
 import resource
 import signal
-import threading
-import time
 
-import httpx
 import pytest
 
 from dlt_pipelines.config import Settings
 from dlt_pipelines.event_store.opening import open_store
 from tests import servers
-from tests.intake import BATCH, STRUCTURED, event, serving
+from tests.intake import STRUCTURED, event, serving
+from tests.senders import BATCH_EVENTS, EVENTS, SENDERS, Senders
 from tests.servers.processes import free_port
 from tests.small_disk import MEGABYTE, small_disk
 from tests.transcripts import assert_one_line
-
-SENDERS = 4
-BATCHES = 125
-BATCH_EVENTS = 20  # times senders and batches: 10,000 events
-
-
-class Sender(threading.Thread):
-    """A system that pushes events and sends again whatever was not acknowledged."""
-
-    def __init__(self, client, name, batches=BATCHES, padding=0):
-        super().__init__(name=name, daemon=True)
-        self.batches = [
-            [f"{name}-{batch}-{number}" for number in range(BATCH_EVENTS)]
-            for batch in range(batches)
-        ]
-        self.acknowledged = []
-        self.refused = []
-        self._padding = padding
-        self._client = client
-
-    def run(self):
-        with self._client:
-            for batch in self.batches:
-                while not self._is_acknowledged(batch):
-                    time.sleep(0.02)
-                self.acknowledged += batch
-
-    def _is_acknowledged(self, batch):
-        content = json.dumps([event(name, padded(name, self._padding)) for name in batch])
-        try:
-            answer = self._client.post("/events", content=content, headers={"Content-Type": BATCH})
-        except httpx.TransportError:
-            return False
-        if answer.status_code != 202:
-            self.refused.append((answer.status_code, answer.headers.get("Retry-After")))
-        return answer.status_code == 202
-
-
-def padded(name, size):
-    return {"call_id": name + "x" * size, "tokens": 1}
-
-
-class Senders(list):
-    """Senders at work, who are done once everything is acknowledged."""
-
-    def __init__(self, intake, **changes):
-        super().__init__(
-            Sender(intake.client(), f"sender{number}", **changes) for number in range(SENDERS)
-        )
-        for sender in self:
-            sender.start()
-
-    def acknowledged(self):
-        return [name for sender in self for name in list(sender.acknowledged)]
-
-    def refused(self):
-        return [answer for sender in self for answer in list(sender.refused)]
-
-    def wait_for(self, is_time):
-        deadline = time.monotonic() + 60
-        while not is_time():
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-
-    def wait_until_done(self):
-        for sender in self:
-            sender.join(60)
-        everything = [name for sender in self for batch in sender.batches for name in batch]
-        assert sorted(self.acknowledged()) == sorted(everything)
 
 
 @pytest.fixture(params=["sqlite", "redis"])
@@ -121,7 +50,7 @@ class TestKilled:
             intake.process.send_signal(signal.SIGKILL)
             intake.process.wait()
         before = senders.acknowledged()
-        assert len(before) < SENDERS * BATCHES * BATCH_EVENTS
+        assert len(before) < EVENTS
         assert_each_kept(kept(intake.home, url), before)
 
         with serving(tmp_path, "--port", port, MINDWEAVE_EVENT_STORE=url):
