@@ -102,6 +102,8 @@ CALL_SCHEMA: Mapping[str, Any] = {
         "speed": {"enum": ["standard", "fast", None], "description": "As served."},
         "inference_geo": _optional("Where inference ran, as the vendor says."),
         "region": _optional("The cloud region."),
+        "user_region": _optional("Where the user is."),
+        "data_classification": _optional("The class of the data that was sent."),
         "is_sidechain": {
             "type": ["boolean", "null"],
             "description": "Whether a sub-agent made the call.",

@@ -47,6 +47,8 @@ CALLS = RawTable(
         "speed": "text",
         "inference_geo": "text",
         "region": "text",
+        "user_region": "text",
+        "data_classification": "text",
         "status": "text",
         "is_sidechain": "bool",
         "input_tokens": "bigint",

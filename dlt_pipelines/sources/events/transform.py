@@ -94,7 +94,8 @@ where refused_line is null
 TEXTS = (
     *("call_id", "vendor", "message_id", "request_id", "session_id", "org_id", "workspace_id"),
     *("api_key_id", "project", "team_id", "user_id", "model_id", "mcp_name", "tool_name"),
-    *("tool_use_id", "service_tier", "speed", "inference_geo", "region", "status", "cost_basis"),
+    *("tool_use_id", "service_tier", "speed", "inference_geo", "region", "user_region"),
+    *("data_classification", "status", "cost_basis"),
 )
 COUNTS = (
     *("input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens"),

@@ -31,7 +31,8 @@
 ] %}
 {# of the first record #}
 {% set label_columns = [
-    'session_id', 'org_id', 'workspace_id', 'api_key_id', 'project', 'team_id', 'user_id'
+    'session_id', 'org_id', 'workspace_id', 'api_key_id', 'project', 'team_id', 'user_id',
+    'user_region', 'data_classification'
 ] %}
 {% set chosen_columns = served_columns + label_columns + ['reported_cost_usd'] %}
 with

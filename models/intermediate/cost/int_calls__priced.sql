@@ -23,8 +23,8 @@
     'api_key_id', 'project', 'user_id', 'workspace_id', 'vendor', 'requested_model',
     'input_tokens', 'cache_write_5m_tokens', 'cache_write_1h_tokens', 'cache_read_tokens',
     'output_tokens', 'cache_write_assumed_tokens', 'web_search_requests', 'service_tier', 'speed',
-    'inference_geo', 'region', 'status', 'latency_ms', 'is_sidechain', 'reported_cost_usd',
-    'reported_cost_basis', 'first_load_id', 'merged_into_call_id', 'called_at'
+    'inference_geo', 'region', 'user_region', 'data_classification', 'status', 'latency_ms',
+    'is_sidechain', 'reported_cost_usd', 'reported_cost_basis', 'first_load_id', 'merged_into_call_id', 'called_at'
 ] %}
 with
 
@@ -222,6 +222,8 @@ select
     costed.speed,
     costed.inference_geo,
     costed.region,
+    costed.user_region,
+    costed.data_classification,
     costed.status,
     costed.latency_ms,
     costed.is_sidechain,

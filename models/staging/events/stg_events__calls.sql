@@ -27,6 +27,8 @@ final as (
         speed,
         inference_geo,
         region,
+        user_region,
+        data_classification,
         status,
         is_sidechain,
         input_tokens,

@@ -8,7 +8,8 @@
 {% set call_columns = [
     'call_id', 'called_at', 'vendor', 'message_id', 'request_id', 'session_id', 'org_id',
     'workspace_id', 'api_key_id', 'project', 'team_id', 'user_id', 'model_id', 'mcp_name',
-    'tool_name', 'tool_use_id', 'service_tier', 'speed', 'inference_geo', 'region', 'status',
+    'tool_name', 'tool_use_id', 'service_tier', 'speed', 'inference_geo', 'region',
+    'user_region', 'data_classification', 'status',
     'is_sidechain', 'input_tokens', 'cache_write_5m_tokens', 'cache_write_1h_tokens',
     'cache_read_tokens', 'output_tokens', 'web_search_requests', 'latency_ms', 'cost_usd',
     'cost_basis'
@@ -91,6 +92,8 @@ final as (
         speed,
         inference_geo,
         region,
+        user_region,
+        data_classification,
         coalesce(status, 'success') as status,
         is_sidechain,
 

@@ -32,6 +32,8 @@ calls as (
         speed,
         inference_geo,
         region,
+        cast(null as {{ dbt.type_string() }}) as user_region,
+        cast(null as {{ dbt.type_string() }}) as data_classification,
         status,
         cast(null as {{ dbt.type_boolean() }}) as is_sidechain,
         input_tokens,

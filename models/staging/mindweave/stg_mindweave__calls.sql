@@ -26,6 +26,8 @@ renamed as (
         speed,
         inference_geo,
         region,
+        cast(null as {{ dbt.type_string() }}) as user_region,
+        cast(null as {{ dbt.type_string() }}) as data_classification,
         coalesce(status, 'success') as status,
         is_sidechain,
         coalesce(input_tokens, 0) as input_tokens,

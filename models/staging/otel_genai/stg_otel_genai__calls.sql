@@ -26,6 +26,8 @@ final as (
         speed,
         inference_geo,
         cast(null as {{ dbt.type_string() }}) as region,
+        cast(null as {{ dbt.type_string() }}) as user_region,
+        cast(null as {{ dbt.type_string() }}) as data_classification,
         status,
         cast(null as {{ dbt.type_boolean() }}) as is_sidechain,
         input_tokens,
