@@ -1,4 +1,4 @@
-"""The same commands on every engine print the same numbers and give the site the same data."""
+"""The same commands on a server print the same numbers and give the site the same data."""
 
 from pathlib import Path
 from typing import Any
@@ -58,14 +58,11 @@ def on_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, An
     return shown(tmp_path_factory.mktemp("file") / "home", None)
 
 
-@pytest.mark.parametrize("server", ["postgres_database", "clickhouse_cluster"])
+# the marts of a cluster are compared with a file's by the tests of copying
 def test_a_server_prints_and_publishes_what_a_file_does(
-    tmp_path: Path,
-    server: str,
-    on_file: tuple[str, dict[str, Any]],
-    request: pytest.FixtureRequest,
+    tmp_path: Path, postgres_database: str, on_file: tuple[str, dict[str, Any]]
 ) -> None:
-    on_server = shown(tmp_path / "home", request.getfixturevalue(server))
+    on_server = shown(tmp_path / "home", postgres_database)
 
     printed, tables = on_file
     assert on_server[0] == printed

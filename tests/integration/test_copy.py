@@ -64,7 +64,7 @@ EDGE_ROWS: list[dict[str, Any]] = [
 
 @pytest.fixture(params=["postgres_database", "clickhouse_cluster"])
 def server(request: pytest.FixtureRequest) -> str:
-    """Give an empty warehouse of each kind of server."""
+    """Give an empty warehouse of each kind of server, for what each does in its own way."""
     url: str = request.getfixturevalue(request.param)
     return url
 
@@ -178,11 +178,14 @@ class TestCopying:
             assert raw_rows(there, table) == raw_rows(loaded, table)
 
     def test_rows_that_are_missing_there_are_copied_again(
-        self, loaded: Settings, server: str
+        self, loaded: Settings, postgres_database: str
     ) -> None:
-        there = at(loaded, server)
+        there = at(loaded, postgres_database)
         copy_all(loaded, there)
-        warehouse, relation = warehouse_at(server), f"{there.raw_schema}.claude_code_messages"
+        warehouse, relation = (
+            warehouse_at(postgres_database),
+            f"{there.raw_schema}.claude_code_messages",
+        )
         with batches.read_batches(warehouse, f"select * from {relation} where 1 = 0") as none:
             batches.replace_rows(warehouse, relation, "1 = 1", none)
         assert raw_rows(there, "claude_code_messages") == []
@@ -209,9 +212,9 @@ class TestCopying:
             assert raw_rows(there, table) == raw_rows(loaded, table)
 
     def test_loads_that_only_the_target_has_stay(
-        self, loaded: Settings, server: str, tmp_path: Path
+        self, loaded: Settings, postgres_database: str, tmp_path: Path
     ) -> None:
-        there = at(loaded, server)
+        there = at(loaded, postgres_database)
         transcripts.write(tmp_path / "other" / "s.jsonl", transcripts.answer("elsewhere"))
         transcripts.load(there, tmp_path / "other")
         copy_all(loaded, there)
@@ -219,14 +222,14 @@ class TestCopying:
         assert loads.count(there) == loads.count(loaded) + 1
 
     def test_other_customers_are_not_copied(
-        self, loaded: Settings, server: str, tmp_path: Path
+        self, loaded: Settings, postgres_database: str, tmp_path: Path
     ) -> None:
         other = Settings(loaded.home, loaded.warehouse_url, "acme")
         transcripts.write(tmp_path / "t" / "s.jsonl", transcripts.answer(1))
         transcripts.load(other, tmp_path / "t")
-        copy_all(loaded, at(loaded, server))
+        copy_all(loaded, at(loaded, postgres_database))
         with pytest.raises(MissingRelationError):
-            raw_rows(at(other, server), "loads")
+            raw_rows(at(other, postgres_database), "loads")
 
     def test_rows_that_changed_on_the_way_are_an_error(
         self, loaded: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -265,10 +268,10 @@ class TestTheCommand:
         assert "1 lines of 1 files, 1 loaded" in more
 
     def test_killed_after_any_time_and_run_again_it_is_whole(
-        self, loaded: Settings, server: str
+        self, loaded: Settings, postgres_database: str
     ) -> None:
         environment = transcripts.command_environment(loaded.home)
-        command = [str(transcripts.MINDWEAVE), "copy", "--to", server]
+        command = [str(transcripts.MINDWEAVE), "copy", "--to", postgres_database]
         for seconds in (1.2, 1.6, 2.0, 2.4):
             process = subprocess.Popen(
                 command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
@@ -279,18 +282,20 @@ class TestTheCommand:
         deadline = time.monotonic() + 60
         while (
             "another run"
-            in (done := transcripts.mindweave(loaded.home, "copy", "--to", server)).stderr
+            in (
+                done := transcripts.mindweave(loaded.home, "copy", "--to", postgres_database)
+            ).stderr
         ):
             assert time.monotonic() < deadline, "the killed copy's lock was never let go"
         transcripts.succeeds(done)
         for table in (*TABLES, "edges"):
-            assert raw_rows(at(loaded, server), table) == raw_rows(loaded, table)
+            assert raw_rows(at(loaded, postgres_database), table) == raw_rows(loaded, table)
 
     def test_it_waits_for_nobody_where_a_run_writes_to_the_target(
-        self, loaded: Settings, server: str
+        self, loaded: Settings, postgres_database: str
     ) -> None:
-        with exclusive_run(at(loaded, server)):
-            refused = transcripts.mindweave(loaded.home, "copy", "--to", server)
+        with exclusive_run(at(loaded, postgres_database)):
+            refused = transcripts.mindweave(loaded.home, "copy", "--to", postgres_database)
         assert refused.returncode == 1
         transcripts.assert_one_line(refused.stderr)
         assert "another run of customer local is writing to" in refused.stderr

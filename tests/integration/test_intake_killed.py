@@ -106,6 +106,7 @@ class TestAFullDisk:
         ):
             senders = Senders(intake, batches=10, padding=5000)
             senders.wait_for(lambda: watcher.get("/health").status_code == 503)
+            senders.wait_for(senders.refused)
             self._check_refused(intake, senders)
 
             blocker.unlink()

@@ -68,7 +68,7 @@ class TestPostgres:
         with servers.postgres_database(postgres_url) as url:
             yield url
 
-    def test_each_reader_reads_its_own_marts_after_every_rebuild_and_nothing_else(
+    def test_each_reader_reads_its_own_marts_and_scenarios_after_every_rebuild_and_nothing_else(
         self, database: str, tmp_path: Path
     ) -> None:
         home = tmp_path / "home"
@@ -88,22 +88,10 @@ class TestPostgres:
         build(home, "acme", database, **switched_on)
         self.assert_reads(database, "acme", marts("acme"))
 
-    def test_a_reader_reads_the_marts_of_a_scenario_of_its_own_and_nothing_else(
-        self, database: str, tmp_path: Path
-    ) -> None:
-        load(tmp_path / "home", "acme", database)
         arguments = ("restate", "--as-known-on", "2026-01-01", "--customer", "acme")
-        variables = {"MINDWEAVE_WAREHOUSE": database, "MINDWEAVE_READER_PREFIX": READER_PREFIX}
-        transcripts.succeeds(transcripts.mindweave(tmp_path / "home", *arguments, **variables))
-
-        mine, others = (
-            f"postgresql://{READER_PREFIX}{customer}:x@{database.partition('@')[2]}"
-            for customer in CUSTOMERS
-        )
-        for readable in (*marts("acme"), "restated_acme.cost_by_team"):
-            assert self.can_select(mine, readable)
-        assert not self.can_select(mine, "restated_acme_staging.int_calls__priced")
-        assert not self.can_select(others, "restated_acme.cost_by_team")
+        switched_on["MINDWEAVE_WAREHOUSE"] = database
+        transcripts.succeeds(transcripts.mindweave(home, *arguments, **switched_on))
+        self.assert_reads_scenario(database)
 
     def test_a_reader_that_does_not_exist_is_named_in_one_line(
         self, postgres_database: str, tmp_path: Path
@@ -138,6 +126,18 @@ class TestPostgres:
         ):
             with pytest.raises(psycopg2.errors.InsufficientPrivilege):
                 cls.execute(reader, statement)
+
+    @classmethod
+    def assert_reads_scenario(cls, url: str) -> None:
+        """Check that a customer's reader sees the marts of its scenario, and nobody else does."""
+        mine, others = (
+            f"postgresql://{READER_PREFIX}{customer}:x@{url.partition('@')[2]}"
+            for customer in CUSTOMERS
+        )
+        for readable in (*marts("acme"), "restated_acme.cost_by_team"):
+            assert cls.can_select(mine, readable)
+        assert not cls.can_select(mine, "restated_acme_staging.int_calls__priced")
+        assert not cls.can_select(others, "restated_acme.cost_by_team")
 
     @classmethod
     def can_select(cls, url: str, relation: str) -> bool:

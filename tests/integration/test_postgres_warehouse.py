@@ -1,5 +1,6 @@
 """What a user reads when a PostgreSQL cannot be used, from a real server."""
 
+import secrets
 from pathlib import Path
 
 import psycopg2
@@ -14,7 +15,7 @@ from tests import transcripts
 @pytest.fixture
 def guest(postgres_database: str) -> str:
     """Return the URL of a user who may connect and nothing else."""
-    name = f"guest_{postgres_database.rsplit('_', 1)[1]}"
+    name = f"guest_{secrets.token_hex(4)}"  # roles belong to the server, not to the database
     connection = psycopg2.connect(postgres_database)
     with connection, connection.cursor() as cursor:
         cursor.execute(f"create role {name} login password 'guest'")
