@@ -7,7 +7,6 @@ drain; what has landed of it lands again, and the models count an event once.
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +19,7 @@ from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.event_store import Entry, EventStore, StoredEntry
 from dlt_pipelines.event_store.opening import has_store, open_store
 from dlt_pipelines.landing import newest_sql
-from dlt_pipelines.load import Job, LoadResult, explained
+from dlt_pipelines.load import Job, LoadOutcome, LoadResult, explained
 from dlt_pipelines.plugin import LoadContext, RowCounts, SourcePlugin, installed_plugins
 from dlt_pipelines.sources.events import EventsPlugin, tables
 from dlt_pipelines.sources.events.transform import EventRows
@@ -36,26 +35,18 @@ BYTES_FOR_PLUGINS = 128 * 2**20
 TIME = pa.timestamp("us")
 
 
-@dataclass
-class Drained:
-    """What became of the events, by the source that took them."""
-
-    results: list[LoadResult] = field(default_factory=list)
-    failures: dict[str, MindweaveError] = field(default_factory=dict)
-
-
 def drain(
     settings: Settings,
     progress: Progress = lambda done, total: None,
     now: datetime | None = None,
-) -> Drained:
+) -> LoadOutcome:
     """Load what waits in the customer's event store.
 
     Safe to repeat, also after a kill. Where a plugin fails, the others' events are loaded, and all
     are kept for the next drain. Raises MindweaveError where the store or the warehouse fails.
     """
     if not has_store(settings):
-        return Drained()
+        return LoadOutcome()
     store = open_store(settings)
     try:
         return drain_store(settings, store, progress, now)
@@ -68,7 +59,7 @@ def drain_store(
     store: EventStore,
     progress: Progress = lambda done, total: None,
     now: datetime | None = None,
-) -> Drained:
+) -> LoadOutcome:
     """Load what waits in a store."""
     job = Job(settings, warehouse_at(settings.warehouse_url), EventsPlugin.name)
     job.finish_pending_package()
@@ -81,7 +72,7 @@ def drain_store(
         position = run.load_package(first)
         if not run.failures:
             store.discard(position)
-    return Drained(list(run.results.values()), run.failures)
+    return LoadOutcome(list(run.results.values()), run.failures)
 
 
 class _Drain:

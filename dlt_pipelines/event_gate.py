@@ -18,10 +18,10 @@ from dlt_pipelines import exact_json
 from dlt_pipelines.cloud_events import ReceivedEvent
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.event_store import DeadLetter
+from dlt_pipelines.otlp import PUSHED_TYPES
 from dlt_pipelines.plugin import SourcePlugin
 from dlt_pipelines.privacy import CustomerKey
 
-OTLP_TYPES = "io.opentelemetry.otlp."
 PRIVACY = "x-privacy"
 SCALARS = frozenset({"string", "number", "integer", "boolean", "null"})
 REMEMBERED_PEOPLE = 50_000
@@ -47,7 +47,7 @@ def event_types(plugins: Iterable[type[SourcePlugin[Any]]]) -> dict[str, EventTy
     types: dict[str, EventType] = {}
     for plugin in plugins:
         for name, schema in plugin.event_types.items():
-            if name.startswith(OTLP_TYPES):
+            if name.startswith(PUSHED_TYPES):
                 continue  # these come in by their own addresses
             known = types.get(name)
             if known is not None and known.schema != schema:
@@ -87,7 +87,7 @@ class EventGate:
         if known is None:
             raise RefusedError(
                 "attribute type: send it to /v1/logs, /v1/traces or /v1/metrics"
-                if event.get_type().startswith(OTLP_TYPES)
+                if event.get_type().startswith(PUSHED_TYPES)
                 else "attribute type is none that an installed source takes"
             )
         validate, keep, schema = known

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +60,14 @@ class LoadResult:
     load_id: str | None
     counts: RowCounts
     seconds: float
+
+
+@dataclass
+class LoadOutcome:
+    """What became of several sources."""
+
+    results: list[LoadResult] = field(default_factory=list)
+    failures: dict[str, MindweaveError] = field(default_factory=dict)
 
 
 def load_source(

@@ -18,6 +18,8 @@ import pyarrow.compute as pc
 from dlt_pipelines.jsonl_files import LINES_SCHEMA
 
 Signal = Literal["logs", "traces", "metrics"]
+# the types of pushed export requests begin with it, and end with their signal
+PUSHED_TYPES = "io.opentelemetry.otlp."
 
 VALUE = """{
     "stringValue": "VARCHAR", "intValue": "VARCHAR", "doubleValue": "VARCHAR",

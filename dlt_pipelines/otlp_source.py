@@ -170,7 +170,7 @@ class OtlpReader(LineReader):
 
 def pushed_types(*signals: Signal) -> Mapping[str, Mapping[str, Any]]:
     """Return the event types of pushed export requests, which come in by addresses of their own."""
-    return {f"io.opentelemetry.otlp.{signal}": {"type": "object"} for signal in signals}
+    return {f"{otlp.PUSHED_TYPES}{signal}": {"type": "object"} for signal in signals}
 
 
 class OtlpPlugin(LinePlugin[Config]):

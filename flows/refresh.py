@@ -5,7 +5,7 @@ from prefect.client.schemas.objects import State, TaskRun
 
 from dlt_pipelines.config import configured_sources, read_settings
 from dlt_pipelines.errors import MindweaveError, UnreachableError
-from dlt_pipelines.load import LoadResult
+from dlt_pipelines.load import LoadOutcome, LoadResult
 from flows import steps
 from flows.checks import ChecksProcess
 from flows.locks import exclusive_run
@@ -29,7 +29,7 @@ def load(customer: str, source: str) -> LoadResult | None:
 
 
 @task
-def drain(customer: str) -> steps.LoadOutcome:
+def drain(customer: str) -> LoadOutcome:
     """Load what was pushed; what fails waits for the next hour."""
     return steps.drain_events(read_settings(customer))
 

@@ -14,7 +14,7 @@ from dlt_pipelines.drain import drain
 from dlt_pipelines.errors import MindweaveError, NothingFoundError
 from dlt_pipelines.event_store.opening import has_store
 from dlt_pipelines.expectations import has_suites
-from dlt_pipelines.load import LoadResult, load_source, make_missing_tables
+from dlt_pipelines.load import LoadOutcome, LoadResult, load_source, make_missing_tables
 from dlt_pipelines.sources.events import EventsPlugin
 from flows.build import Builder, BuildProcess, current_state, last_state
 from flows.checks import CheckResult, ChecksProcess, record_results
@@ -30,14 +30,6 @@ inner join {raw}._dlt_loads as packages
     on loads._dlt_load_id = packages.load_id and packages.status = 0
 where loads.load_id not in (select checked.load_id from {raw}.expectation_results as checked)
 """
-
-
-@dataclass
-class LoadOutcome:
-    """What became of every source of a run."""
-
-    results: list[LoadResult] = field(default_factory=list)
-    failures: dict[str, MindweaveError] = field(default_factory=dict)
 
 
 def load_sources(
@@ -68,10 +60,9 @@ def load_sources(
 def drain_events(settings: Settings, progress: Progress = lambda done, total: None) -> LoadOutcome:
     """Load what was pushed, where anything ever was."""
     try:
-        drained = drain(settings, progress)
+        return drain(settings, progress)
     except MindweaveError as error:
         return LoadOutcome(failures={EventsPlugin.name: error})
-    return LoadOutcome(drained.results, drained.failures)
 
 
 def load_one(

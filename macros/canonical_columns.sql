@@ -24,8 +24,7 @@
         'record_uuid', 'session_id', 'org_id', 'workspace_id', 'api_key_id', 'project',
         'team_id', 'user_id', 'requested_model', 'service_tier', 'speed', 'inference_geo',
         'region', 'user_region', 'data_classification', 'status', 'is_sidechain', 'input_tokens',
-        'cache_write_5m_tokens',
-        'cache_write_1h_tokens', 'cache_read_tokens', 'output_tokens',
+        'cache_write_5m_tokens', 'cache_write_1h_tokens', 'cache_read_tokens', 'output_tokens',
         'cache_write_assumed_tokens', 'web_search_requests', 'reported_cost_usd',
         'reported_cost_basis', 'latency_ms', 'observed_at'
     ]) -}}

@@ -1,10 +1,16 @@
 """Fixtures that every kind of test shares."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import servers
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.intake import Intake
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +67,25 @@ def redis_server(redis_for_session: servers.RedisServer) -> Iterator[servers.Red
     """Give the Redis to one test, empty."""
     redis_for_session.ask("FLUSHALL")
     yield redis_for_session
+
+
+@pytest.fixture(scope="module")
+def intake(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Intake]":
+    """Serve one intake for the tests of a module."""
+    from tests.intake import serving  # most tests have no use for what it imports
+
+    with serving(tmp_path_factory.mktemp("intake")) as found:
+        yield found
+
+
+@pytest.fixture
+def customer(request: pytest.FixtureRequest) -> str:
+    """Name a customer of the test's own, whose log is empty."""
+    return f"c{abs(hash(request.node.nodeid)) % 10**12}"
+
+
+@pytest.fixture
+def client(intake: "Intake", customer: str) -> "Iterator[httpx.Client]":
+    """Give a client with a token of the test's customer."""
+    with intake.client(customer) as found:
+        yield found

@@ -10,6 +10,13 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 # no model takes or gives as much in one call
 MOST_TOKENS = 10_000_000
 OLDEST = datetime(2020, 1, 1)
+TOKEN_COLUMNS = (
+    "input_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "cache_read_tokens",
+    "output_tokens",
+)
 
 
 class ExpectEveryRowToBeAccountedFor(gxe.UnexpectedRowsExpectation):

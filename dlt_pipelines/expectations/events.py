@@ -12,19 +12,12 @@ from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 
 from dlt_pipelines.expectations._shared import (
+    TOKEN_COLUMNS,
     ExpectEveryRowToBeAccountedFor,
     ExpectNoRowInQuarantine,
     counts_within_reason,
     not_null,
     within_time,
-)
-
-TOKEN_COLUMNS = (
-    "input_tokens",
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "cache_read_tokens",
-    "output_tokens",
 )
 
 

@@ -4,21 +4,10 @@ import json
 
 import pytest
 
-from tests.intake import CANARY, PLUGIN, STRUCTURED, event, serving
+from tests.intake import CANARY, PLUGIN, STRUCTURED, event
 from tests.transcripts import assert_one_line
 
 LATER = "com.example.later"
-
-
-@pytest.fixture(scope="module")
-def intake(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("intake")) as found:
-        yield found
-
-
-@pytest.fixture
-def customer(request):
-    return f"c{abs(hash(request.node.nodeid)) % 10**12}"
 
 
 @pytest.fixture

@@ -26,17 +26,6 @@ from tests.transcripts import MINDWEAVE, REPOSITORY, assert_one_line
 MEBIBYTE = 2**20
 
 
-@pytest.fixture(scope="module")
-def intake(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("intake")) as found:
-        yield found
-
-
-@pytest.fixture
-def customer(request):
-    return f"c{abs(hash(request.node.nodeid)) % 10**12}"
-
-
 def post(client, content, content_type=STRUCTURED, path="/events", **headers):
     body = content if isinstance(content, str | bytes) else json.dumps(content)
     return client.post(path, content=body, headers={"Content-Type": content_type} | headers)

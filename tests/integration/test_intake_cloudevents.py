@@ -5,27 +5,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.intake import BATCH, CALL, CANARY, STRUCTURED, event, serving
+from tests.intake import BATCH, CALL, CANARY, STRUCTURED, event
 
 DATA = {"call_id": "call-1", "tokens": 12}
-
-
-@pytest.fixture(scope="module")
-def intake(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("intake")) as found:
-        yield found
-
-
-@pytest.fixture
-def customer(request):
-    """A customer of the test's own, whose log is empty."""
-    return f"c{abs(hash(request.node.nodeid)) % 10**12}"
-
-
-@pytest.fixture
-def client(intake, customer):
-    with intake.client(customer) as found:
-        yield found
 
 
 def without(name):

@@ -26,29 +26,12 @@ from opentelemetry.trace import SpanKind
 
 from flows.node import find_node
 from tests import otlp
-from tests.intake import CANARY, serving
+from tests.intake import CANARY
 from tests.transcripts import REPOSITORY
 
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
 SENDER = REPOSITORY / "tests" / "fixtures" / "otel_js"
 CLAUDE_CODE = otlp.logs(otlp.api_request(1, cost_usd=0.062605), otlp.tool_result(2))
-
-
-@pytest.fixture(scope="module")
-def intake(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("intake")) as found:
-        yield found
-
-
-@pytest.fixture
-def customer(request):
-    return f"c{abs(hash(request.node.nodeid)) % 10**12}"
-
-
-@pytest.fixture
-def client(intake, customer):
-    with intake.client(customer) as found:
-        yield found
 
 
 def send(client, signal, body, content_type=JSON, **headers):

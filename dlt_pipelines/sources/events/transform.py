@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from dlt_pipelines.landing import QUARANTINE
 from dlt_pipelines.line_source import Landing, set_aside_sql
+from dlt_pipelines.otlp import PUSHED_TYPES
 from dlt_pipelines.plugin import LoadContext, RowCounts
 from dlt_pipelines.privacy import fingerprint_sql
 from dlt_pipelines.sources.events import tables
@@ -72,7 +73,7 @@ insert into received by name
 select
     '/v1/' || kind as event_source,
     {fingerprint_sql("otlp", "line")} as event_id,
-    'io.opentelemetry.otlp.' || kind as event_type,
+    '{PUSHED_TYPES}' || kind as event_type,
     received_at,
     1 as line_number,
     line as data,
@@ -80,12 +81,12 @@ select
 from requests
 """
 
-LANDED_EVENTS = """
+LANDED_EVENTS = f"""
 select
     $load_id as load_id,
     * exclude (data, refused_line),
     -- telemetry may hold content: it lands as what its plugins make of it
-    case when not starts_with(event_type, 'io.opentelemetry.otlp.') then nullif(data, 'null') end
+    case when not starts_with(event_type, '{PUSHED_TYPES}') then nullif(data, 'null') end
         as data
 from received
 where refused_line is null

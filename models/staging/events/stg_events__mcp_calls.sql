@@ -9,10 +9,9 @@
     'call_id', 'called_at', 'vendor', 'message_id', 'request_id', 'session_id', 'org_id',
     'workspace_id', 'api_key_id', 'project', 'team_id', 'user_id', 'model_id', 'mcp_name',
     'tool_name', 'tool_use_id', 'service_tier', 'speed', 'inference_geo', 'region',
-    'user_region', 'data_classification', 'status',
-    'is_sidechain', 'input_tokens', 'cache_write_5m_tokens', 'cache_write_1h_tokens',
-    'cache_read_tokens', 'output_tokens', 'web_search_requests', 'latency_ms', 'cost_usd',
-    'cost_basis'
+    'user_region', 'data_classification', 'status', 'is_sidechain', 'input_tokens',
+    'cache_write_5m_tokens', 'cache_write_1h_tokens', 'cache_read_tokens', 'output_tokens',
+    'web_search_requests', 'latency_ms', 'cost_usd', 'cost_basis'
 ] %}
 with
 
