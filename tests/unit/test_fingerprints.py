@@ -230,11 +230,11 @@ def test_in_small_chunks_comes_out_what_does_in_one(monkeypatch):
         "word " * 1_000_000,
         "x" * 5_000_000,
         "\U0001f44d" * 1_250_000,
-        random.Random(3).randbytes(5_000_000),  # noqa: S311
+        random.Random(3).randbytes(1_000_000),  # noqa: S311
     ],
     ids=["words", "one word", "emoji", "binary"],
 )
-def test_five_megabytes_of_anything_have_a_fingerprint(text):
+def test_megabytes_of_anything_have_a_fingerprint(text):
     contents = pa.array([text, b"one"] if isinstance(text, bytes) else [text, "one"])
     big, small = Fingerprinter(KEY, FingerprintSettings()).prompts(contents).to_pylist()
 
