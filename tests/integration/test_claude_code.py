@@ -268,7 +268,11 @@ class TestWhatLands:
     def test_one_input_written_in_two_ways_has_one_fingerprint_and_a_sketch(
         self, settings, transcript
     ):
-        inputs = ({"a": 1, "b": {"d": 2.5, "c": None}}, {"b": {"c": None, "d": 2.5}, "a": 1}, {})
+        inputs: tuple[dict[str, Any], ...] = (
+            {"a": 1, "b": {"d": 2.5, "c": None}},
+            {"b": {"c": None, "d": 2.5}, "a": 1},
+            {},
+        )
         records = [tool_use(number) for number in range(len(inputs))]
         for record, value in zip(records, inputs, strict=True):
             record["message"]["content"][0]["input"] = value
@@ -284,7 +288,7 @@ class TestWhatLands:
             order by tool_use_id
             """,
         )
-        assert uses[0] == uses[1] == (uses[0][0], "tool_input", 8)
+        assert uses[0] == uses[1] == (uses[0][0], "tool_input", 9)
         assert uses[2][1:] == ("tool_input", 1)
 
     def test_half_an_emoji_in_the_text_costs_no_answer(self, settings, transcript):
