@@ -22,7 +22,7 @@ FIXTURES = Path(__file__).with_name("fixtures") / "hivemind"
 VARIANTS = 3
 EDITED_VARIANTS = 5
 LONG_PROMPT = 20  # words
-MATERIAL = (300, 600, 1500, 4000)  # words that somebody pastes behind a request
+MATERIAL = (300, 500, 900, 1800)  # words that somebody pastes behind a request
 # of the languages whose vocabulary is large enough not to repeat three words by chance
 MATERIAL_LANGUAGES = ("en", "de", "ru", "zh")
 NAMES = (

@@ -5,6 +5,7 @@ Nothing here is shared with `dlt_pipelines.fingerprints`, and nothing is hashed.
 
 import json
 import unicodedata
+from functools import cache
 from typing import Any, NamedTuple
 
 # Thai, Lao, Myanmar, Khmer, kana and Han are written without white space
@@ -17,20 +18,24 @@ def words(text: str) -> list[str]:
     found: list[str] = []
     is_open = False  # whether the next letter belongs to the last word
     for character in unicodedata.normalize("NFKC", text).casefold():
-        category, name = unicodedata.category(character), unicodedata.name(character, "")
-        if category == "Cf" or "VARIATION SELECTOR" in name:
-            continue
-        if category == "So" or (category[0] in "LM" and name.startswith(WITHOUT_SPACES)):
-            found.append(character)
-            is_open = False
-        elif category[0] not in "LMN":
-            is_open = False
-        elif is_open:
+        kind = _kind(character)
+        if kind == "letter" and is_open:
             found[-1] += character
-        else:
+        elif kind in ("letter", "word"):
             found.append(character)
-            is_open = True
+        if kind != "invisible":
+            is_open = kind == "letter"
     return found
+
+
+@cache
+def _kind(character: str) -> str:
+    category, name = unicodedata.category(character), unicodedata.name(character, "")
+    if category == "Cf" or "VARIATION SELECTOR" in name:
+        return "invisible"
+    if category == "So" or (category[0] in "LM" and name.startswith(WITHOUT_SPACES)):
+        return "word"
+    return "letter" if category[0] in "LMN" else "separator"
 
 
 def shingles(text: str) -> set[tuple[str, ...]]:
@@ -55,21 +60,22 @@ def jaccard(left: set[tuple[str, ...]], right: set[tuple[str, ...]]) -> float:
     return len(left & right) / len(left | right)
 
 
-class Sketch(NamedTuple):
-    """What a fingerprint keeps of the shingles."""
+class Fingerprint(NamedTuple):
+    """A fingerprint as it is stored, its sketch read."""
 
+    dedup_hash: str | None
     shingle_count: int
     size: int
     hashes: frozenset[int]
 
     @classmethod
-    def of(cls, row: dict[str, Any]) -> "Sketch":
-        """Read a row of fingerprints."""
+    def of(cls, row: dict[str, Any]) -> "Fingerprint":
+        """Read a row."""
         digits = row["sketch"]
         hashes = frozenset(int(digits[at : at + 16], 16) for at in range(0, len(digits), 16))
-        return cls(row["shingle_count"], row["sketch_size"], hashes)
+        return cls(row["dedup_hash"], row["shingle_count"], row["sketch_size"], hashes)
 
-    def similarity(self, other: "Sketch") -> float:
+    def similarity(self, other: "Fingerprint") -> float:
         """Return the Jaccard of both where they hold every shingle, else what a sample tells."""
         if self.hashes.isdisjoint(other.hashes):
             return 0.0

@@ -19,7 +19,7 @@ import pyarrow as pa
 from dlt_pipelines.fingerprints import Fingerprinter, FingerprintSettings
 from dlt_pipelines.privacy import CustomerKey
 from tests.labelled_requests import Level, Request, levels
-from tests.plain_similarity import Sketch
+from tests.plain_similarity import Fingerprint
 
 KEY = CustomerKey(b"labelled requests, fixed secret")
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -63,8 +63,8 @@ class Quality(NamedTuple):
         return 2 * self.recall * self.precision / total if total else 0.0
 
 
-def fingerprints(requests: list[Request], settings: FingerprintSettings) -> dict[Request, Sketch]:
-    """Return the sketch of every request."""
+def fingerprints(requests: list[Request], settings: FingerprintSettings) -> dict[Request, Fingerprint]:
+    """Return the fingerprint of every request."""
     fingerprinter = Fingerprinter(KEY, settings)
     prompts = [request for request in requests if not request.tool]
     tools = [request for request in requests if request.tool]
@@ -74,21 +74,20 @@ def fingerprints(requests: list[Request], settings: FingerprintSettings) -> dict
         pa.array([request.content for request in tools]),
     )
     rows = [*of_prompts.to_pylist(), *of_tools.to_pylist()]
-    return dict(zip([*prompts, *tools], map(Sketch.of, rows), strict=True))
+    return dict(zip([*prompts, *tools], map(Fingerprint.of, rows), strict=True))
 
 
-def measure(settings: FingerprintSettings | None = None) -> list[Measured]:
+def measure(
+    every_level: list[Level], found: dict[Request, Fingerprint]
+) -> list[Measured]:
     """Return the similarities of every level."""
-    found = levels()
-    distinct = dict.fromkeys(request for level in found for request in level.left + level.right)
-    sketches = fingerprints(list(distinct), settings or FingerprintSettings())
-    return [_measured(level, sketches) for level in found]
+    return [_measured(level, found) for level in every_level]
 
 
-def _measured(level: Level, sketches: dict[Request, Sketch]) -> Measured:
+def _measured(level: Level, found: dict[Request, Fingerprint]) -> Measured:
     similarities: dict[bool, list[float]] = {True: [], False: []}
     for one, other, related in level.pairs():
-        similarities[related].append(sketches[one].similarity(sketches[other]))
+        similarities[related].append(found[one].similarity(found[other]))
     related, unrelated = np.array(similarities[True]), np.array(similarities[False])
     return Measured(level.name, level.is_same_work, related, unrelated)
 
@@ -224,8 +223,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--picture", type=Path, help="where to write the curves, .svg or .png")
     arguments = parser.parse_args()
-    measured = measure()
-    volatile = measure(FingerprintSettings(leave_out_volatile=True))
+    every_level = levels()
+    requests = [request for level in every_level for request in level.left + level.right]
+    measured, volatile = (
+        measure(every_level, fingerprints(requests, FingerprintSettings(leave_out_volatile=switch)))
+        for switch in (False, True)
+    )
     print("\n".join(tables(measured, volatile)))
     if arguments.picture:
         draw(measured, arguments.picture)
