@@ -190,9 +190,7 @@ def _long() -> list[Request]:
         for base, length in zip(bases, MATERIAL, strict=False):
             chance = random.Random(f"material {base.work}")
             material = separator.join(chance.choices(vocabulary[language], k=length))
-            found.append(
-                Request(f"long {base.work}", language, f"{base.content}\n\n{material}\n")
-            )
+            found.append(Request(f"long {base.work}", language, f"{base.content}\n\n{material}\n"))
     return found
 
 
@@ -242,7 +240,11 @@ def _other_punctuation(base: Request, chance: random.Random) -> str:
 
     text = re.sub(r"[、。，]|[.,;:!?،؛؟]+(?=\s|$)", mark, base.content)
     text = re.sub(r"'", chance.choice(("'", "\u2019", "-")), text)
-    return chance.choice(("", "\u201c", "- ", "**", "> ")) + text + chance.choice(("", "!!!", "\u201d"))
+    return (
+        chance.choice(("", "\u201c", "- ", "**", "> "))
+        + text
+        + chance.choice(("", "!!!", "\u201d"))
+    )
 
 
 def _other_order(base: Request, chance: random.Random) -> str:
@@ -264,18 +266,14 @@ def _with_ids(base: Request, chance: random.Random) -> str:
     request = f"{chance.getrandbits(128):032x}"
     uuid = "-".join((request[:8], request[8:12], request[12:16], request[16:20], request[20:]))
     user = chance.choice(("ana", "ben", "chen", "dana", "emre"))
-    return (
-        f"[{uuid}] 2026-11-{day}T{hour}:{minute}:00Z /home/{user}/work/notes.md\n{base.content}"
-    )
+    return f"[{uuid}] 2026-11-{day}T{hour}:{minute}:00Z /home/{user}/work/notes.md\n{base.content}"
 
 
 def _with_other_ids(base: Request, chance: random.Random) -> str:
     return _with_ids(base, chance)
 
 
-def _with_words_changed(
-    text: str, every: int, vocabulary: list[str], chance: random.Random
-) -> str:
+def _with_words_changed(text: str, every: int, vocabulary: list[str], chance: random.Random) -> str:
     """Change one word at random in each stretch of ``every``; of a shorter rest, by its share."""
     spans = _word_spans(text)
     for begin in reversed(range(0, len(spans), every)):

@@ -63,7 +63,9 @@ class Quality(NamedTuple):
         return 2 * self.recall * self.precision / total if total else 0.0
 
 
-def fingerprints(requests: list[Request], settings: FingerprintSettings) -> dict[Request, Fingerprint]:
+def fingerprints(
+    requests: list[Request], settings: FingerprintSettings
+) -> dict[Request, Fingerprint]:
     """Return the fingerprint of every request."""
     fingerprinter = Fingerprinter(KEY, settings)
     prompts = [request for request in requests if not request.tool]
@@ -77,9 +79,7 @@ def fingerprints(requests: list[Request], settings: FingerprintSettings) -> dict
     return dict(zip([*prompts, *tools], map(Fingerprint.of, rows), strict=True))
 
 
-def measure(
-    every_level: list[Level], found: dict[Request, Fingerprint]
-) -> list[Measured]:
+def measure(every_level: list[Level], found: dict[Request, Fingerprint]) -> list[Measured]:
     """Return the similarities of every level."""
     return [_measured(level, found) for level in every_level]
 
@@ -185,7 +185,12 @@ def draw(measured: list[Measured], picture: Path) -> None:
         ("one word in ten", by_name["one word in ten"].related, "#56B4E9", "-"),
         ("rewrite", by_name["rewrite"].related, "#CC79A7", "-"),
         ("template with one slot", by_name["template with one slot"].related, "#D55E00", "--"),
-        ("another value in a call", by_name["another value in a tool call"].related, "#E69F00", "--"),
+        (
+            "another value in a call",
+            by_name["another value in a tool call"].related,
+            "#E69F00",
+            "--",
+        ),
     ]
     steps = [step / 200 for step in range(60, 201)]
     figure, (above, below) = pyplot.subplots(2, 1, figsize=(6.4, 10.4), layout="constrained")
@@ -195,7 +200,9 @@ def draw(measured: list[Measured], picture: Path) -> None:
         )
     above.set_title("Pairs found, by how they differ\n(solid: the same work; dashed: other work)")
     above.set_ylabel("share of the pairs that is found")
-    above.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=11, frameon=False)
+    above.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=11, frameon=False
+    )
     same, different = everything(measured)
     values = [quality(same, different, t) for t in steps]
     for name, points, colour, style in (
