@@ -150,6 +150,11 @@ def levels() -> list[Level]:
     ]
 
 
+def seeded(*parts: str | int) -> random.Random:
+    """Return what chooses the same every time."""
+    return random.Random(" ".join(map(str, parts)))  # noqa: S311
+
+
 @cache
 def _lines(name: str) -> list[dict[str, Any]]:
     text = (FIXTURES / f"{name}.jsonl").read_text("utf-8")
@@ -188,7 +193,7 @@ def _long() -> list[Request]:
         bases = [base for base in prose if base.language == language]
         separator = "" if language == "zh" else " "
         for base, length in zip(bases, MATERIAL, strict=False):
-            chance = random.Random(f"material {base.work}")
+            chance = seeded("material", base.work)
             material = separator.join(chance.choices(vocabulary[language], k=length))
             found.append(Request(f"long {base.work}", language, f"{base.content}\n\n{material}\n"))
     return found
@@ -205,7 +210,7 @@ def _variants(
     bases: list[Request], change: Callable[[Request, random.Random], str], count: int
 ) -> list[Request]:
     return [
-        base._replace(content=change(base, random.Random(f"{change.__name__} {base.work} {n}")))
+        base._replace(content=change(base, seeded(change.__name__, base.work, n)))
         for base in bases
         for n in range(count)
     ]

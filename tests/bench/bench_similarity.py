@@ -86,8 +86,8 @@ def measure(every_level: list[Level], found: dict[Request, Fingerprint]) -> list
 
 def _measured(level: Level, found: dict[Request, Fingerprint]) -> Measured:
     similarities: dict[bool, list[float]] = {True: [], False: []}
-    for one, other, related in level.pairs():
-        similarities[related].append(found[one].similarity(found[other]))
+    for one, other, is_related in level.pairs():
+        similarities[is_related].append(found[one].similarity(found[other]))
     related, unrelated = np.array(similarities[True]), np.array(similarities[False])
     return Measured(level.name, level.is_same_work, related, unrelated)
 
@@ -134,11 +134,11 @@ def tables(measured: list[Measured], volatile: list[Measured]) -> list[str]:
     lines += [_row("nothing in common", others, share)]
     lines += ["", _head("Precision and F1", "Found at 0.6")]
     for level in (level for level in measured if level.is_same_work):
-        count = np.count_nonzero(level.same >= THRESHOLDS[1])
+        count = int(np.count_nonzero(level.same >= THRESHOLDS[1]))
         values = [quality(level.same, level.different, t) for t in THRESHOLDS]
         lines.append(_cells(level.name, count, [f"{v.precision:.2f} · {v.f1:.2f}" for v in values]))
     values = [quality(same, different, t) for t in THRESHOLDS]
-    count = np.count_nonzero(same >= THRESHOLDS[1])
+    count = int(np.count_nonzero(same >= THRESHOLDS[1]))
     lines.append(_cells("all levels", count, [f"{v.precision:.2f} · {v.f1:.2f}" for v in values]))
     return lines
 

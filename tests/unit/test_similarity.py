@@ -4,7 +4,6 @@
 """
 
 import json
-import random
 from collections import Counter, defaultdict
 from itertools import combinations
 
@@ -24,7 +23,7 @@ from tests.bench.bench_similarity import (
     share,
     tables,
 )
-from tests.labelled_requests import levels
+from tests.labelled_requests import levels, seeded
 from tests.plain_similarity import Fingerprint, jaccard, shingles, tool_text, words
 from tests.transcripts import REPOSITORY
 
@@ -127,7 +126,7 @@ def test_ids_times_paths_and_numbers_make_no_difference_where_they_are_left_out(
 
 
 def test_similarity_is_the_true_jaccard_up_to_what_a_sketch_holds(every_level, found):
-    chance = random.Random(7)
+    chance = seeded("any two")
     bases = every_level[0].left
     pairs = [*related_pairs(every_level), *(chance.sample(bases, 2) for _ in range(500))]
     truth = {request: true_shingles(request) for pair in pairs for request in pair}
@@ -141,9 +140,9 @@ def test_similarity_is_the_true_jaccard_up_to_what_a_sketch_holds(every_level, f
     assert all(found[r].shingle_count == len(truth[r]) for r in truth)
 
 
-def overlapping(count, seed):
+def overlapping(count):
     """Return pairs of long texts that share from nothing to all of their middle."""
-    chance = random.Random(seed)
+    chance = seeded("overlapping")
     vocabulary = [f"word{n}" for n in range(5000)]
     for _ in range(count):
         length = chance.choice((300, 500, 1000))
@@ -160,7 +159,7 @@ def test_similarity_is_within_a_tenth_of_the_truth_for_longer_texts(every_level,
         for one, other in related_pairs(every_level)
         if max(found[one].shingle_count, found[other].shingle_count) > SIZE
     ]
-    made = list(overlapping(200, seed=3))
+    made = list(overlapping(200))
     rows = Fingerprinter(KEY, SETTINGS).prompts(pa.array([text for pair in made for text in pair]))
     of_made = [Fingerprint.of(row) for row in rows.to_pylist()]
     for (one, other), left, right in zip(made, of_made[::2], of_made[1::2], strict=True):
