@@ -18,10 +18,16 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from dlt_pipelines.config import Settings, source_configuration, validated
+from dlt_pipelines.config import (
+    Settings,
+    fingerprint_settings,
+    source_configuration,
+    validated,
+)
 from dlt_pipelines.destinations import MissingRelationError, Warehouse, disk_full, warehouse_at
 from dlt_pipelines.duckdb_warehouse import explain_duckdb
 from dlt_pipelines.errors import MindweaveError
+from dlt_pipelines.fingerprints import CONTENT_FINGERPRINTS
 from dlt_pipelines.landing import (
     CANONICAL_TABLES,
     EXPECTATION_RESULTS,
@@ -47,7 +53,7 @@ DLT_ENVIRONMENT = {
 
 # rows of ours, to which dlt adds columns of its own; all other tables are filled with whole files
 TABLES_OF_ROWS = (LOADS, EXPECTATION_RESULTS, MONTH_CLOSES)
-TABLES_OF_EVERY_LOAD = (*TABLES_OF_ROWS, QUARANTINE, *CANONICAL_TABLES)
+TABLES_OF_EVERY_LOAD = (*TABLES_OF_ROWS, QUARANTINE, CONTENT_FINGERPRINTS, *CANONICAL_TABLES)
 
 SLOW_IMPORTS = ("dlt", "dlt.sources.helpers.requests", "sqlalchemy")
 
@@ -180,6 +186,7 @@ class Job:
             read_raw=self.read_raw,
             progress=_importing_dlt_meanwhile(progress),
             now=now or self._started_at,
+            fingerprints=fingerprint_settings(self.settings.customer),
         )
 
     @property
