@@ -4,7 +4,8 @@
   The smallest episode that each is linked with, directly or through others. A round takes the
   smallest that is known at either end of a link, on all links of an episode, and of all that have the
   same; then the one that this one has got meanwhile. Each round about doubles how far is seen: ten of
-  them join chains of a thousand. Each reads the one before once, as ClickHouse repeats what is read.
+  them join chains of a thousand. Each reads the one before once, as ClickHouse repeats what is read, and
+  is kept, as DuckDB would think about ten in one for ever.
 #}
 {% set rounds = 10 %}
 with
@@ -71,7 +72,7 @@ sides as (
         cross join sides
     ),
 
-    round_{{ number }} as (
+    round_{{ number }} as {{ materialized() }} (
         select
             link_id,
             episode_id,

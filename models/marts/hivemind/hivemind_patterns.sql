@@ -38,6 +38,7 @@ summed as (
         count(distinct person_id) as user_count,
         sum(case when is_original then 0 else 1 end) as repeat_count,
         sum(case when is_original then 0 else similarity end) as similarity,
+        min(similarity) as least_similarity,
         sum(similarity_error) as similarity_error,
         sum(is_within_the_hour) as within_the_hour_count,
         max(call_count) as most_calls,
@@ -62,7 +63,8 @@ advised as (
         *,
         case
             when not is_published then null
-            when content_kind = 'tool_input' then 'cached_tool_result'
+            when content_kind = 'tool_input' and least_similarity = 1 then 'cached_tool_result'
+            when content_kind = 'tool_input' then 'shared_prompt'
             when
                 within_the_hour_count * 2 >= repeat_count
                 and input_tokens >= 1024 * call_count
@@ -98,16 +100,20 @@ final as (
         case when is_published then mcp_name end as mcp_name,
         case when is_published then tool_name end as tool_name,
         suggestion,
-        case suggestion
-            when 'cached_tool_result'
+        case
+            when suggestion = 'cached_tool_result'
                 then 'a tool was called with the same input: one call can answer all'
-            when 'one_hour_cache'
+            when suggestion = 'one_hour_cache'
                 then
                     'at least half of the repeats came within an hour of the one before, and a call '
                     || 'reads 1,024 tokens or more on average, which is what a cache takes'
-            when 'batch'
+            when suggestion = 'batch'
                 then 'asked ten times or more, and each took one model call without tools'
-            when 'shared_prompt'
+            when suggestion = 'shared_prompt' and content_kind = 'tool_input'
+                then
+                    'a tool was called with similar input, which may ask for something else: '
+                    || 'share how it is asked'
+            when suggestion = 'shared_prompt'
                 then 'no other rule fits: ask once, and share the prompt or the answer'
         end as suggestion_rule
     from advised
