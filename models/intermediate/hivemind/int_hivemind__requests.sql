@@ -3,7 +3,8 @@
 {#
   A request is a piece of work that somebody asked for: a prompt with every model call that it led to,
   or one call of an MCP tool. One whose calls all failed is no work, and what a session asks again
-  counts once, the first time. A person is a user, else a key.
+  counts once, the first time; so does what one person asks at one time, which is a prompt that was
+  copied to the session that went on with it. A person is a user, else a key.
 #}
 with
 
@@ -86,7 +87,12 @@ repeats as (
         row_number() over (
             partition by content_kind, coalesce(session_id, request_id), dedup_hash
             order by asked_at asc, request_hash asc
-        ) as time_in_session
+        ) as time_in_session,
+        row_number() over (
+            partition by
+                content_kind, coalesce(person_id, request_id), dedup_hash, asked_at
+            order by request_hash asc
+        ) as copy_number
     from hashed
 ),
 
@@ -109,7 +115,9 @@ final as (
         total_cost_usd,
         cast(unpriced_calls as bigint) as unpriced_calls
     from repeats
-    where time_in_session = 1
+    where
+        time_in_session = 1
+        and copy_number = 1
 )
 
 select * from final

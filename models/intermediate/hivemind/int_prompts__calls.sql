@@ -22,7 +22,6 @@ calls as (
 
 prompts as (
     select * from {{ ref('int_prompts__deduplicated') }}
-    where session_id is not null
 ),
 
 with_content as (

@@ -1,8 +1,9 @@
 {{ config(materialized='table', order_by=['session_id', 'observed_at']) }}
 
 {#
-  Each prompt once: a resumed session copies the lines before it, with their ids or without. Where two
-  sources tell of one session, the one that `source_precedence` puts first tells all its prompts.
+  Each prompt of a session once, however often its record was read or copied. A session that goes on
+  with another's lines has that one's prompts too: a call follows those of the session that it is in.
+  Where two sources tell of one session, the one that `source_precedence` puts first tells all.
 #}
 with
 
@@ -13,7 +14,6 @@ reported as (
         source,
         load_id,
         session_id,
-        prompt_id,
         user_id,
         team_id,
         dedup_hash,
@@ -33,39 +33,31 @@ precedence as (
     where column_name = 'usage'
 ),
 
-known as (
+prompts as (
     select
-        reported.observation_id as observation_id,
         reported.source as source,
         reported.session_id as session_id,
-        reported.user_id as user_id,
-        reported.team_id as team_id,
-        reported.dedup_hash as dedup_hash,
         reported.observed_at as observed_at,
-        coalesce(precedence.priority, 1000) as priority,
-        row_number() over (
-            partition by
-                reported.source, coalesce(reported.prompt_id, reported.observation_id)
-            order by reported.observed_at asc, reported.observation_id asc
-        ) as copy_of_id
+        reported.dedup_hash as dedup_hash,
+        min(reported.observation_id) as observation_id,
+        min(reported.user_id) as user_id,
+        min(reported.team_id) as team_id,
+        min(coalesce(precedence.priority, 1000)) as priority
     from reported
     inner join {{ ref('int_loads__numbered') }} as loads
         on reported.load_id = loads.load_id
     left join precedence
         on reported.source = precedence.source
+    where reported.session_id is not null
+    group by
+        reported.source, reported.session_id, reported.observed_at, reported.dedup_hash
 ),
 
-copies as (
+compared as (
     select
         *,
-        row_number() over (
-            partition by
-                coalesce(user_id, ''), observed_at, coalesce(dedup_hash, observation_id)
-            order by priority asc, observation_id asc
-        ) as copy_of_content,
-        min(priority) over (partition by coalesce(session_id, observation_id)) as best_priority
-    from known
-    where copy_of_id = 1
+        min(priority) over (partition by session_id) as best_priority
+    from prompts
 ),
 
 final as (
@@ -77,10 +69,8 @@ final as (
         team_id,
         dedup_hash,
         observed_at
-    from copies
-    where
-        copy_of_content = 1
-        and priority = best_priority
+    from compared
+    where priority = best_priority
 )
 
 select * from final
