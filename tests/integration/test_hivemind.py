@@ -13,6 +13,7 @@ from dlt_pipelines.load import load_source, make_missing_tables
 from tests.dbt_process import dbt_process
 from tests.transcripts import (
     REPOSITORY,
+    Record,
     answer,
     command_environment,
     home_settings,
@@ -37,7 +38,7 @@ T2 = "List every open incident of the payments team for this month"
 T4 = "  list EVERY open incident, of the payments team: for this week!! "
 T5 = "Draft the agenda of the board meeting and send it to the chair before Friday"
 # who of which team asks what, and the tokens that make another cost than the usual one
-ASKED = (
+ASKED: tuple[tuple[str, str, str, dict[str, int]], ...] = (
     ("ana", "payments", T1, {}),  # 0.0775
     ("ben", "payments", T2, {}),  # 0.0775
     ("chen", "search", T4, {"output_tokens": 800}),  # 0.0800
@@ -103,9 +104,7 @@ def write_everything(folder):
         files.append({"path": str(path), "user": name, "team": "quality"})
     # what can be written as JSON and is no text
     broken = json.dumps(asked("surrogate", "\ud83d alone", 40, {})[0]).encode()
-    path = write(
-        folder / "surrogate" / "session.jsonl", broken, asked("surrogate", "", 40, {})[1]
-    )
+    path = write(folder / "surrogate" / "session.jsonl", broken, asked("surrogate", "", 40, {})[1])
     files.append({"path": str(path), "user": "surrogate", "team": "quality"})
     return files
 
@@ -207,40 +206,14 @@ def test_prompts_that_are_hardly_text_lose_no_call_and_no_cent(settings, dbt, fi
     assert {name for name in hashes if not hashes[name]} == {"empty", "blank", "punctuation"}
 
 
-def test_no_setting_changes_the_bill_and_a_threshold_above_similarity_parts_requests(
-    settings, dbt
-):
-    bill = rows(settings, BILL)
-    assert sum(row[-1] for row in bill) == (len(BAD_PROMPTS) + 3) * COST + COST + Decimal("0.14")
-    variables = {
-        "mindweave__hivemind_threshold": 0.81,
-        "mindweave__hivemind_window_days": 1,
-        "mindweave__template_share": 0.5,
-    }
-
-    dbt.run(*CHANGED, "--vars", json.dumps(variables))
-
-    [found] = rows(settings, PATTERNS)
-    assert found == (3, 3, 2, Decimal("0.2175"), Decimal("0.1400"), 1, None)
-    assert rows(settings, BILL) == bill
-
-    floor = json.dumps({"mindweave__privacy_floor": 5})
-    dbt.run(*CHANGED, "--vars", floor)
-    assert rows(settings, "select pattern_hash, request_count from {marts}.hivemind_patterns") == [
-        ("other", 4)
-    ]
-    assert rows(settings, BILL) == bill
-
-
-@pytest.mark.parametrize("threshold", [1.5, 0, -0.1, "high"])
-def test_a_threshold_that_no_similarity_can_have_is_refused_in_one_line(dbt, threshold):
-    variables = json.dumps({"mindweave__hivemind_threshold": threshold})
+def test_a_threshold_that_no_similarity_can_have_is_refused_in_one_line(dbt):
+    variables = json.dumps({"mindweave__hivemind_threshold": 1.5})
 
     with pytest.raises(AssertionError) as refused:
         dbt.run("compile", "--vars", variables, "--select", "int_hivemind__links")
 
-    said = [line for line in str(refused.value).splitlines() if "set it to a number" in line]
-    assert f"mindweave__hivemind_threshold is {threshold}: set it to a number above 0" in said[0]
+    said = "mindweave__hivemind_threshold is 1.5: set it to a number above 0 and at most 1, such as"
+    assert any(said in line for line in str(refused.value).splitlines())
 
 
 def test_two_customers_with_the_same_prompts_share_no_fingerprint(settings, dbt, files):
@@ -249,9 +222,7 @@ def test_two_customers_with_the_same_prompts_share_no_fingerprint(settings, dbt,
 
     def hashes(customer):
         found = rows(customer, "select dedup_hash, sketch from {raw}.content_fingerprints")
-        shingles = {
-            sketch[at : at + 16] for _, sketch in found for at in range(0, len(sketch), 16)
-        }
+        shingles = {sketch[at : at + 16] for _, sketch in found for at in range(0, len(sketch), 16)}
         return {hash_ for hash_, _ in found}, shingles
 
     (ours, our_shingles), (other, other_shingles) = hashes(settings), hashes(theirs)
@@ -261,7 +232,6 @@ def test_two_customers_with_the_same_prompts_share_no_fingerprint(settings, dbt,
 
 
 def test_another_order_of_loading_gives_the_same_marts(settings, files, dbt):
-    dbt.run(*CHANGED)
     before = contents(settings)
     assert before["hivemind_patterns"]
     (settings.home / "mindweave.duckdb").unlink()
@@ -269,16 +239,34 @@ def test_another_order_of_loading_gives_the_same_marts(settings, files, dbt):
     load_all(settings, files[:1:-1])
     load_all(settings, files[:2])
     make_missing_tables(settings)
-    dbt.run("seed")
-    dbt.run("run", *BUILT)
+    dbt.run("build", "--resource-type", "seed", "--resource-type", "model", *BUILT)
 
     assert contents(settings) == before
+
+
+def test_no_setting_changes_the_bill_and_a_threshold_above_similarity_parts_requests(settings, dbt):
+    bill = rows(settings, BILL)
+    assert sum(row[-1] for row in bill) == (len(BAD_PROMPTS) + 3) * COST + COST + Decimal("0.14")
+    variables = {
+        "mindweave__hivemind_threshold": 0.81,
+        "mindweave__hivemind_window_days": 1,
+        "mindweave__template_share": 0.5,
+        "mindweave__hivemind_people": 3,
+        "mindweave__privacy_floor": 3,
+    }
+
+    dbt.run(*CHANGED, "--vars", json.dumps(variables))
+
+    [found] = rows(settings, PATTERNS)
+    assert found == (3, 3, 2, Decimal("0.2175"), Decimal("0.1400"), 1, None)
+    assert rows(settings, BILL) == bill
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="no real data beside this clone")
 def test_real_tool_calls_land_with_one_fingerprint_for_each_name_and_arguments(tmp_path):
     settings = home_settings(tmp_path / "home", "airline")
-    truth, lines = set(), []
+    truth: set[tuple[str, str]] = set()
+    lines: list[Record] = []
     for run, line in enumerate(REAL.read_text("utf-8").splitlines()):
         for message in json.loads(line)["messages"]:
             for call in message.get("tool_calls") or []:
@@ -305,7 +293,5 @@ def test_real_tool_calls_land_with_one_fingerprint_for_each_name_and_arguments(t
         """,
     )
     assert found == (len(lines), len(truth))
-    [[kept]] = rows(
-        settings, "select count(distinct dedup_hash) from {raw}.content_fingerprints"
-    )
+    [[kept]] = rows(settings, "select count(distinct dedup_hash) from {raw}.content_fingerprints")
     assert kept == len(truth)
