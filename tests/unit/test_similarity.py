@@ -125,6 +125,17 @@ def test_ids_times_paths_and_numbers_make_no_difference_where_they_are_left_out(
     assert (measured_volatile[of_tools].related == measured[of_tools].related).all()
 
 
+def test_a_tool_call_is_the_same_only_with_every_sign_of_its_input():
+    inputs = ['{"a": 5}', '{"a": -5}', '{"a": "5"}', '{"a": "X"}', '{"a": "x"}']
+    names = ["mcp__s__t"] * len(inputs)
+
+    made = Fingerprinter(KEY, SETTINGS).tool_inputs(pa.array(names), pa.array(inputs))
+
+    assert len(set(made["dedup_hash"].to_pylist())) == len(inputs)
+    # what words are is another question
+    assert len(set(made["sketch"].to_pylist()[:3])) == 1
+
+
 def test_similarity_is_the_true_jaccard_up_to_what_a_sketch_holds(every_level, found):
     chance = seeded("any two")
     bases = every_level[0].left
