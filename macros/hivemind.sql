@@ -144,3 +144,8 @@
         round(cast(sqrt(1.844439727 / {{ compared_count }}) as numeric(12, 9)), 6) as numeric(12, 9)
     )
 {%- endmacro %}
+
+{#- With how many fingerprints one is compared because of one shingle at most. -#}
+{% macro pivots_of_a_shingle() -%}
+    {{- return(32) -}}
+{%- endmacro %}

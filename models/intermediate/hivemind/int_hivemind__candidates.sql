@@ -2,7 +2,7 @@
 
 {#
   Pairs of fingerprints that may be above the threshold: they share one of their rarest shingles, and
-  are not too unlike in length. Of a shingle that many have, each is paired with the first 32 of them
+  are not too unlike in length. Of a shingle that many have, each is paired with the first of them
   only, so that pairs grow with fingerprints and not with their square; those are alike through these.
 #}
 with
@@ -24,7 +24,7 @@ prefixes as (
 
 pivots as (
     select * from prefixes
-    where place <= 32
+    where place <= {{ pivots_of_a_shingle() }}
 ),
 
 final as (

@@ -8,21 +8,7 @@
 with
 
 reported as (
-    {% for source in prompt_sources() %}
-    select
-        observation_id,
-        source,
-        load_id,
-        session_id,
-        user_id,
-        team_id,
-        dedup_hash,
-        observed_at
-    from {{ ref('stg_' ~ source ~ '__prompts') }}
-    {% if not loop.last %}
-    union all
-    {% endif %}
-    {% endfor %}
+    select * from {{ ref('int_prompts__reported') }}
 ),
 
 precedence as (
