@@ -2,11 +2,11 @@
 
 usage: python -m tests.bench.bench_hivemind [--calls N...]
 
-Each size (default 0.1, 1 and 5 million calls) has a fifth as many distinct prompts of 60 words, so 58
-shingles; a third of them are near-copies of another one. Every call is led to by a prompt of its own. The rows
-are written straight into the tables that the project's models read; sketches are random numbers, as
-keyed hashes are. dbt then builds all models from the prompts to the marts. The last row is the worst case
-of one size: half of the prompts have half of their shingles from one template.
+Each size (default 0.1, 1 and 5 million calls) has a fifth as many distinct prompts of 60 words, so
+58 shingles; a third of them are near-copies of another one. Every call is led to by a prompt of its
+own. The rows are written straight into the tables that the project's models read; sketches are
+random numbers, as keyed hashes are. dbt then builds all models from the prompts to the marts. The
+worst case is of one size: half of the prompts have half of their shingles from one template.
 
 It needs some 2 kB of disk a call, below the folder for temporary files. Leave the machine alone
 meanwhile: ratios are of one run, but not of one moment.
@@ -140,7 +140,11 @@ def fill(engine: Engine, calls: int, has_template: bool) -> None:
             sketches = some_sketches(random, count, template if has_template else None)
             hashes = texts(random.integers(0, 1 << 63, (count, 4), np.int64))
             rows = pa.table(
-                {"prompt": np.arange(first, first + count), "dedup_hash": hashes, "sketch": sketches}
+                {
+                    "prompt": np.arange(first, first + count),
+                    "dedup_hash": hashes,
+                    "sketch": sketches,
+                }
             )
             connection.register("rows", rows)
             connection.execute("insert into hashes select prompt, dedup_hash from rows")

@@ -23,12 +23,12 @@ fingerprints as (
 
 requests as (
     select
-        requests.request_hash as request_hash,
+        requests.request_number as request_number,
         fingerprints.fingerprint_id as fingerprint_id,
         requests.asked_at as asked_at,
         lag(requests.asked_at) over (
             partition by fingerprints.fingerprint_id
-            order by requests.asked_at asc, requests.request_hash asc
+            order by requests.asked_at asc, requests.request_number asc
         ) as previous_asked_at
     from {{ ref('int_hivemind__requests') }} as requests
     inner join fingerprints
@@ -52,7 +52,7 @@ numbered as (
         *,
         sum(is_new) over (
             partition by fingerprint_id
-            order by asked_at asc, request_hash asc
+            order by asked_at asc, request_number asc
             rows between unbounded preceding and current row
         ) as episode_number
     from gaps
@@ -60,7 +60,7 @@ numbered as (
 
 final as (
     select
-        request_hash,
+        request_number,
         fingerprint_id,
         asked_at,
         cast(

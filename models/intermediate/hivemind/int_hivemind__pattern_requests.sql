@@ -15,6 +15,7 @@ members as (
     select
         requests.content_kind as content_kind,
         requests.request_id as request_id,
+        requests.request_number as request_number,
         requests.request_hash as request_hash,
         requests.person_id as person_id,
         requests.asked_at as asked_at,
@@ -22,7 +23,7 @@ members as (
         coalesce(groups.group_id, episodes.episode_id) as group_id
     from {{ ref('int_hivemind__episodes') }} as episodes
     inner join requests
-        on episodes.request_hash = requests.request_hash
+        on episodes.request_number = requests.request_number
     left join {{ ref('int_hivemind__groups') }} as groups
         on episodes.episode_id = groups.episode_id
 ),
@@ -41,25 +42,26 @@ ordered as (
     select
         members.content_kind as content_kind,
         members.request_id as request_id,
+        members.request_number as request_number,
         members.request_hash as request_hash,
         members.fingerprint_id as fingerprint_id,
         members.asked_at as asked_at,
         large_groups.user_count as user_count,
         first_value(members.request_id) over (
             partition by members.group_id
-            order by members.asked_at asc, members.request_hash asc
+            order by members.asked_at asc, members.request_number asc
         ) as original_request_id,
         first_value(members.request_hash) over (
             partition by members.group_id
-            order by members.asked_at asc, members.request_hash asc
+            order by members.asked_at asc, members.request_number asc
         ) as pattern_hash,
         first_value(members.fingerprint_id) over (
             partition by members.group_id
-            order by members.asked_at asc, members.request_hash asc
+            order by members.asked_at asc, members.request_number asc
         ) as original_fingerprint_id,
         lag(members.asked_at) over (
             partition by members.group_id
-            order by members.asked_at asc, members.request_hash asc
+            order by members.asked_at asc, members.request_number asc
         ) as previous_asked_at
     from members
     inner join large_groups
@@ -94,6 +96,7 @@ final as (
         end as published_hash,
         ordered.content_kind as content_kind,
         ordered.request_id as request_id,
+        ordered.request_number as request_number,
         ordered.request_hash as request_hash,
         ordered.original_request_id as original_request_id,
         ordered.request_hash = ordered.pattern_hash as is_original,

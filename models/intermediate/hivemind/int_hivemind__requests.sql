@@ -101,6 +101,7 @@ final as (
         content_kind,
         request_id,
         request_hash,
+        cast(row_number() over (order by request_hash asc) as bigint) as request_number,
         dedup_hash,
         session_id,
         asked_at,

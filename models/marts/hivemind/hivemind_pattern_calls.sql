@@ -13,7 +13,7 @@ patterns as (
         requests.team_id as team_id
     from {{ ref('int_hivemind__pattern_requests') }} as patterns
     inner join {{ ref('int_hivemind__requests') }} as requests
-        on patterns.request_hash = requests.request_hash
+        on patterns.request_number = requests.request_number
 ),
 
 calls as (

@@ -24,7 +24,7 @@ members as (
         requests.unpriced_calls as unpriced_calls
     from {{ ref('int_hivemind__pattern_requests') }} as patterns
     inner join {{ ref('int_hivemind__requests') }} as requests
-        on patterns.request_hash = requests.request_hash
+        on patterns.request_number = requests.request_number
 ),
 
 summed as (
