@@ -10,6 +10,18 @@
     {{- return(['claude_code_otel', 'events', 'litellm', 'mindweave', 'otel_genai']) -}}
 {%- endmacro %}
 
+{#- What a person typed: `stg_<source>__prompts`; the first of two that saw a session tells its prompts. -#}
+{% macro prompt_sources() -%}
+    {{- return(['claude_code']) -}}
+{%- endmacro %}
+
+{% macro prompt_columns() -%}
+    {{- return([
+        'observation_id', 'source', 'load_id', 'session_id', 'prompt_id', 'user_id', 'team_id',
+        'dedup_hash', 'observed_at'
+    ]) -}}
+{%- endmacro %}
+
 {#-
   Sources that correct a record by telling it again: of the rows with one observation_id only that of
   the newest load counts. In files that only grow, another line at the same place is another record.
