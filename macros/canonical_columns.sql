@@ -12,7 +12,7 @@
 
 {#- What a person typed: `stg_<source>__prompts`; the first of two that saw a session tells its prompts. -#}
 {% macro prompt_sources() -%}
-    {{- return(['claude_code']) -}}
+    {{- return(['claude_code', 'claude_code_otel']) -}}
 {%- endmacro %}
 
 {% macro prompt_columns() -%}
