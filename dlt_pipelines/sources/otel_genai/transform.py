@@ -340,9 +340,7 @@ def reader(
     }
     signals: Mapping[Signal, SignalRows] = {
         "traces": SignalRows(
-            Attributes(
-                record=SPAN, either=either, derived={"numbered_prompt": NUMBERED_PROMPT}
-            ),
+            Attributes(record=SPAN, either=either, derived={"numbered_prompt": NUMBERED_PROMPT}),
             SPANS,
             {
                 tables.MODEL_SPANS.name: LANDED_MODEL_SPANS,
