@@ -3,6 +3,7 @@
 import json
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import duckdb
 import pytest
@@ -135,7 +136,7 @@ TURNS = [
 def test_what_was_asked_lands_as_a_fingerprint_where_prompts_are_stored(
     tmp_path, postgres_database
 ):
-    stored = [
+    stored: list[dict[str, Any]] = [
         {"messages": TURNS},
         {"messages": json.dumps(TURNS)},
         {"messages": ASKED.upper()},
@@ -143,15 +144,15 @@ def test_what_was_asked_lands_as_a_fingerprint_where_prompts_are_stored(
         {"messages": [], "proxy_server_request": {"body": {"input": f"  {ASKED}"}}},
         {"messages": {}, "proxy_server_request": {"prompt": ASKED}},
     ]
-    nothing = [
+    nothing: list[dict[str, Any]] = [
         {"messages": {}, "proxy_server_request": {}},
         {"messages": TURNS[1:2]},
         {"messages": "?!"},
         {"messages": None, "proxy_server_request": "x"},
     ]
     some = spend_logs()[0]
-    told = [some | {"request_id": f"asked-{n}"} | more for n, more in enumerate(stored)]
-    told += [some | {"request_id": f"not-{n}"} | more for n, more in enumerate(nothing)]
+    told = [{**some, "request_id": f"asked-{n}", **more} for n, more in enumerate(stored)]
+    told += [{**some, "request_id": f"not-{n}", **more} for n, more in enumerate(nothing)]
     by_database, by_api = home_settings(tmp_path / "database"), home_settings(tmp_path / "api")
     make_database(postgres_database, told, with_identities=False)
     load(by_database, postgres_database)

@@ -433,7 +433,7 @@ class TestClaudeCode:
                 event("user_prompt", 3, prompt_length=9),
                 event("user_prompt", 4, prompt="/review the last change"),
                 event("user_prompt", 5, prompt="do it", command_name="review"),
-                event("user_prompt", 6, prompt="/tmp/build is full"),
+                event("user_prompt", 6, prompt="/data/build is full"),
             ),
         )
 
@@ -442,10 +442,10 @@ class TestClaudeCode:
             settings, "claude_code_otel_prompts", "record_path", "session_id", "dedup_hash"
         ) == [
             ("0.0.0", "session-1", prompt_hash(settings, WRITTEN)),
-            ("0.0.5", "session-1", prompt_hash(settings, "/tmp/build is full")),
+            ("0.0.5", "session-1", prompt_hash(settings, "/data/build is full")),
         ]
         assert landed(settings, "content_fingerprints", "content_kind", "dedup_hash") == sorted(
-            ("prompt", prompt_hash(settings, text)) for text in (WRITTEN, "/tmp/build is full")
+            ("prompt", prompt_hash(settings, text)) for text in (WRITTEN, "/data/build is full")
         )
         assert WRITTEN.upper() not in everything(settings).upper()
 
