@@ -17,7 +17,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -60,7 +60,7 @@ NORMALIZATION_WITHOUT_VOLATILE = "1-volatile"
 
 # what is in memory at once; a document's number fits 16 bits
 CHUNK_DOCUMENTS = 16_384
-CHUNK_BYTES = 4_000_000
+CHUNK_BYTES = 2_000_000
 
 SEPARATOR, LETTER, SINGLE, INVISIBLE = range(4)
 KIND_OF_CATEGORY = {"L": LETTER, "M": LETTER, "N": LETTER, "So": SINGLE, "Cf": INVISIBLE}
@@ -149,7 +149,7 @@ class Fingerprinter:
 
     def __init__(self, key: CustomerKey, settings: FingerprintSettings) -> None:
         """Take the key, and how to normalise."""
-        self._secret = key.secret
+        self._hmac = hmac.new(key.secret, digestmod=sha256)
         self._settings = settings
         self._word_key = bytes.fromhex(key.fingerprint("shingle", "words"))
         secret_numbers = bytes.fromhex(key.fingerprint("shingle", "positions"))
@@ -200,7 +200,9 @@ class Fingerprinter:
 
     def _hash(self, kind: str, message: bytes) -> str:
         """Return what `CustomerKey.fingerprint` returns for the text of ``message``."""
-        return hmac.digest(self._secret, kind.encode() + b"\x1f" + message, "sha256").hex()
+        keyed = self._hmac.copy()
+        keyed.update(kind.encode() + b"\x1f" + message)
+        return keyed.hexdigest()
 
     def _table(self, hashes: Sequence[str | None], normalization: str, words: Words) -> pa.Table:
         size = self._settings.sketch_size
@@ -288,38 +290,40 @@ def hexadecimal() -> npt.NDArray[np.uint32]:
 
 def split_words(texts: Sequence[str]) -> Words:
     """Split normal texts into words."""
-    joined = "\n".join(texts)
-    points: npt.NDArray[Any]
+    joined = "\n".join([*texts, ""])
+    characters: npt.NDArray[Any]
     if joined.isascii():
-        points = np.frombuffer(joined.encode(), np.uint8)
+        characters = np.frombuffer(joined.encode(), np.uint8)
     else:
-        points = np.frombuffer(joined.encode("utf-32-le"), "<u4")
-    kinds = kind_of_character()[points]
-    ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + 1)
-    begins = np.concatenate([[0], ends])
+        characters = np.frombuffer(joined.encode("utf-32-le"), "<u4")
+    kinds = kind_of_character()[characters]
+    begins = np.cumsum([0, *(len(text) + 1 for text in texts)])
     is_seen = kinds != INVISIBLE
     if not is_seen.all():
-        points, kinds = points[is_seen], kinds[is_seen]
-        # one more, as behind the last text is no separator
-        begins = np.concatenate([[0], np.cumsum(is_seen), [is_seen.sum() + 1]])[begins]
+        begins = np.concatenate([[0], np.cumsum(is_seen)])[begins]
+        characters, kinds = characters[is_seen], kinds[is_seen]
+    is_parted = kinds == SINGLE
+    if is_parted.any():
+        # a separator behind what stands alone, and behind what is before it
+        is_parted[:-1] |= is_parted[1:]
+        times = np.where(is_parted, 2, 1)
+        ends = np.cumsum(times)
+        begins = np.concatenate([[0], ends])[begins]
+        characters, kinds = np.repeat(characters, times), np.repeat(kinds, times)
+        kinds[ends[is_parted] - 1] = SEPARATOR
     is_word = kinds != SEPARATOR
-    begins_word = is_word.copy()
-    begins_word[1:] &= (kinds[1:] == SINGLE) | (kinds[:-1] != LETTER)
-    word_begins = np.flatnonzero(begins_word)
-    characters = points[is_word]
-    before = np.cumsum(is_word)[word_begins] - 1
-    lengths = np.diff(before, append=len(characters))
-    # every word with a space behind it
-    spaced = np.full(len(characters) + len(lengths), ord(" "), points.dtype)
-    spaced[np.arange(len(characters)) + np.repeat(np.arange(len(lengths)), lengths)] = characters
-    offsets = np.concatenate([[0], np.cumsum(lengths + 1)])
-    if points.dtype == np.uint8:
-        text = spaced.tobytes()
-    else:
-        text = spaced.tobytes().decode("utf-32-le").encode()
-        size = 1 + sum((spaced >= bound).astype(np.int64) for bound in (0x80, 0x800, 0x10000))
-        offsets = np.concatenate([[0], np.cumsum(size)])[offsets]
-    return Words(text, offsets, np.searchsorted(word_begins, begins))
+    is_end = np.zeros(len(kinds), bool)
+    is_end[1:] = is_word[:-1] & ~is_word[1:]
+    kept = is_word | is_end
+    spaced, spaces = characters[kept], np.flatnonzero(is_end[kept])
+    spaced[spaces] = ord(" ")
+    offsets = np.concatenate([[0], spaces + 1])
+    first = np.searchsorted(np.flatnonzero(is_end), begins)
+    if characters.dtype == np.uint8:
+        return Words(spaced.tobytes(), offsets, first)
+    sizes = 1 + sum((spaced >= bound).astype(np.int64) for bound in (0x80, 0x800, 0x10000))
+    text = spaced.tobytes().decode("utf-32-le").encode()
+    return Words(text, np.concatenate([[0], np.cumsum(sizes)])[offsets], first)
 
 
 @functools.cache

@@ -122,6 +122,20 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
             not_null("is_error"),
             within_time("observed_at"),
         ],
+        "claude_code_prompts": [
+            not_null("user_id"),
+            not_null("session_id", warning),
+            within_time("observed_at"),
+            # a prompt of punctuation alone, such as "?", has none
+            not_null("dedup_hash", info),
+        ],
+        "content_fingerprints": [
+            not_null("dedup_hash"),
+            gxe.ExpectColumnValuesToBeInSet(
+                column="content_kind", value_set=["prompt", "tool_input"]
+            ),
+            gxe.ExpectColumnValuesToBeBetween(column="shingle_count", min_value=0),
+        ],
         "claude_code_record_types": [
             # a newer client may write what we should read
             gxe.ExpectColumnValuesToBeInSet(column="is_known", value_set=[True], severity=info),
