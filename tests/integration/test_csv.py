@@ -208,10 +208,11 @@ class TestTransforms:
 
     def test_people_and_inputs_of_tools_do_not_land(self, settings, tmp_path):
         path = tmp_path / "tools.jsonl"
+        tool_input = {"q": "secret " * 300}
         record = {
             "at": 1785751200,
             "who": "Dana@Example.com",
-            "call": {"server": "tickets", "tool": "get", "input": {"q": "secret " * 300}},
+            "call": {"server": "tickets", "tool": "get", "input": tool_input},
         }
         path.write_text(json.dumps(record) + "\n")
         columns = {
@@ -225,7 +226,7 @@ class TestTransforms:
         load(settings, path, columns, kind="tool_calls")
 
         key = customer_key(settings.home, "local")
-        wanted = tool_hash(settings, "mcp__tickets__get", json.dumps(record["call"]["input"]))
+        wanted = tool_hash(settings, "mcp__tickets__get", json.dumps(tool_input))
         assert rows(
             settings,
             "select observed_at, user_id, mcp_name, tool_name, input_fingerprint, status "
