@@ -15,6 +15,7 @@ from dlt_pipelines.expectations._shared import (
     ExpectEveryRowToBeAccountedFor,
     ExpectFewRowsInQuarantine,
     counts_within_reason,
+    fingerprints_of_content,
     not_null,
     within_time,
 )
@@ -129,13 +130,7 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
             # a prompt of punctuation alone, such as "?", has none
             not_null("dedup_hash", info),
         ],
-        "content_fingerprints": [
-            not_null("dedup_hash"),
-            gxe.ExpectColumnValuesToBeInSet(
-                column="content_kind", value_set=["prompt", "tool_input"]
-            ),
-            gxe.ExpectColumnValuesToBeBetween(column="shingle_count", min_value=0),
-        ],
+        "content_fingerprints": fingerprints_of_content(),
         "claude_code_record_types": [
             # a newer client may write what we should read
             gxe.ExpectColumnValuesToBeInSet(column="is_known", value_set=[True], severity=info),
