@@ -34,7 +34,6 @@ from dlt_pipelines.landing import (
     LOADS,
     MONTH_CLOSES,
     QUARANTINE,
-    LandingTable,
     RawTable,
 )
 from dlt_pipelines.plugin import LoadContext, RowCounts, find_plugin, installed_plugins
@@ -139,10 +138,9 @@ def make_missing_tables(settings: Settings) -> bool:
         return False
     job = Job(settings, warehouse, "missing_tables")
     with explained(job.folder):
-        job.run([_rows(table, []) for table in missing if table in TABLES_OF_ROWS])
-        of_files = [table for table in missing if table not in TABLES_OF_ROWS]
-        # without a file each hands over its columns alone
-        job.run([LandingTable(t, job.folder, warehouse.bulk_format).resource() for t in of_files])
+        if of_rows := [_rows(table, []) for table in missing if table in TABLES_OF_ROWS]:
+            job.run(of_rows)
+        job.make_tables([table for table in missing if table not in TABLES_OF_ROWS])
     return True
 
 
@@ -260,6 +258,20 @@ class Job:
         pipeline.extract(source, loader_file_format=self.warehouse.bulk_format)
         pipeline.normalize()
         self.warehouse.load_packages(pipeline)
+
+    def make_tables(self, tables: Sequence[RawTable]) -> None:
+        """Make tables that files will fill; a package without rows would take seconds."""
+        pipeline = self.pipeline()
+        import dlt
+
+        self.warehouse.create_schema(self.settings.raw_schema)
+        schema = dlt.Schema(self.source)
+        for table in tables:
+            resource = dlt.resource([], name=table.name, write_disposition="append")
+            schema.update_table(table.adapt(resource).compute_table_schema())
+        pipeline.schemas.save_schema(schema)
+        pipeline.default_schema_name = schema.name  # type: ignore[assignment]
+        self.warehouse.make_raw_tables(pipeline)
 
     def pipeline(self) -> "dlt.Pipeline":
         """Return the pipeline as dlt knows it."""
