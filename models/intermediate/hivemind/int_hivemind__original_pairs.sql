@@ -4,7 +4,7 @@
 with
 
 final as (
-select distinct
+    select distinct
         members.original_fingerprint_id as first_id,
         members.fingerprint_id as second_id,
         originals.is_whole and others.is_whole as is_exact

@@ -32,7 +32,9 @@ final as (
         members.request_number as request_number,
         members.request_hash as request_hash,
         members.original_request_id as original_request_id,
-        members.request_hash = members.pattern_hash as is_original,
+        cast(
+            members.request_hash = members.pattern_hash as {{ dbt.type_boolean() }}
+        ) as is_original,
         case
             when members.original_fingerprint_id = members.fingerprint_id
                 then cast(1 as numeric(12, 9))
