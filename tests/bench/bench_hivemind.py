@@ -58,6 +58,8 @@ MODELS = (
     "int_hivemind__episodes",
     "int_hivemind__links",
     "int_hivemind__groups",
+    "int_hivemind__members",
+    "int_hivemind__original_pairs",
     "int_hivemind__pattern_requests",
     "int_hivemind__calls",
     "int_hivemind__daily",

@@ -7,7 +7,9 @@ final as (
     select
         calls.call_id as call_id,
         calls.dedup_hash as dedup_hash,
-        coalesce(not patterns.is_original, false) as is_duplicate,
+        cast(
+            coalesce(not patterns.is_original, false) as {{ dbt.type_boolean() }}
+        ) as is_duplicate,
         case
             when not patterns.is_original then patterns.original_request_id
         end as duplicate_of_call_id

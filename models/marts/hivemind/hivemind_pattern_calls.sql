@@ -44,7 +44,7 @@ final as (
         calls.tool_call_id as tool_call_id,
         '{{ customer() }}' as customer_id,
         patterns.similarity as similarity,
-        patterns.is_original as is_original,
+        cast(patterns.is_original as {{ dbt.type_boolean() }}) as is_original,
         patterns.asked_at as asked_at,
         patterns.team_id as team_id
     from patterns

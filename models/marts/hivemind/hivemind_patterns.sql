@@ -11,6 +11,7 @@ members as (
         patterns.is_original as is_original,
         patterns.is_within_the_hour as is_within_the_hour,
         patterns.published_hash = patterns.pattern_hash as is_published,
+        requests.dedup_hash as dedup_hash,
         requests.person_id as person_id,
         requests.team_id as team_id,
         requests.asked_at as asked_at,
@@ -38,7 +39,7 @@ summed as (
         count(distinct person_id) as user_count,
         sum(case when is_original then 0 else 1 end) as repeat_count,
         sum(case when is_original then 0 else similarity end) as similarity,
-        min(similarity) as least_similarity,
+        count(distinct dedup_hash) as input_count,
         sum(similarity_error) as similarity_error,
         sum(is_within_the_hour) as within_the_hour_count,
         max(call_count) as most_calls,
@@ -63,7 +64,7 @@ advised as (
         *,
         case
             when not is_published then null
-            when content_kind = 'tool_input' and least_similarity = 1 then 'cached_tool_result'
+            when content_kind = 'tool_input' and input_count = 1 then 'cached_tool_result'
             when content_kind = 'tool_input' then 'shared_prompt'
             when
                 within_the_hour_count * 2 >= repeat_count
