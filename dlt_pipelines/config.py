@@ -11,12 +11,15 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ValidationError
 
 from dlt_pipelines.errors import MindweaveError, UsageError
+
+if TYPE_CHECKING:
+    from dlt_pipelines.fingerprints import FingerprintSettings
 
 PROJECT_DIR = Path(__file__).resolve().parents[1]
 Config = TypeVar("Config", bound=BaseModel)
@@ -91,6 +94,33 @@ def source_configuration(customer: str, source: str) -> dict[str, Any]:
     for section in _source_sections(customer):
         merged |= section.get(source, {})
     return merged
+
+
+def fingerprint_settings(customer: str) -> "FingerprintSettings":
+    """Return what is configured of fingerprints.
+
+    ``[customers.<slug>.fingerprints]`` of ``.dlt/config.toml`` wins over ``[fingerprints]``, and
+    ``CUSTOMERS__<SLUG>__FINGERPRINTS__<SETTING>`` and ``FINGERPRINTS__<SETTING>`` over the file.
+    Raises MindweaveError naming the first setting that is wrong, never its value.
+    """
+    from dlt_pipelines.fingerprints import FingerprintSettings  # slow to import
+
+    document = _read_toml(PROJECT_DIR / ".dlt" / "config.toml")
+    scopes = (document, document.get("customers", {}).get(customer, {}))
+    values: dict[str, Any] = {}
+    try:
+        for section in (
+            *(scope.get("fingerprints", {}) for scope in scopes),
+            _environment_section("").get("fingerprints", {}),
+            _environment_section(f"CUSTOMERS__{customer.upper()}__").get("fingerprints", {}),
+        ):
+            FingerprintSettings.model_validate(section)
+            values |= section
+        return FingerprintSettings(**values)
+    except ValidationError as error:
+        raise MindweaveError(
+            f"fingerprints: {_first_problem(error)}; docs/privacy.md says what is allowed"
+        ) from None
 
 
 def with_login(url: str) -> str:
@@ -170,12 +200,16 @@ def validated(model: type[Config], values: dict[str, Any], source: str) -> Confi
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "configuration"
         raise MindweaveError(
-            f"source {source}: {where}: {first['msg']}; "
+            f"source {source}: {_first_problem(error)}; "
             f"`mindweave sources {source}` prints what is allowed"
         ) from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "configuration"
+    return f"{where}: {first['msg']}"
 
 
 def expand_path(path: str | Path, home: Path) -> Path:

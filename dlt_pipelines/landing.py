@@ -187,6 +187,7 @@ CALL_EVENTS = RawTable(
         "reported_cost_usd": "usd",
         "reported_cost_basis": "text",
         "latency_ms": "bigint",
+        "dedup_hash": "text",
         "observed_at": "timestamp",
     },
 )
@@ -372,6 +373,10 @@ def run_statement(
 
     Returns the first number of its result: for a write, how many rows it wrote.
     """
-    named = {name: value for name, value in parameters.items() if f"${name}" in statement}
-    row = connection.execute(statement, named).fetchone()
+    row = connection.execute(statement, named_parameters(statement, parameters)).fetchone()
     return int(row[0]) if row else 0
+
+
+def named_parameters(statement: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the parameters that a statement names."""
+    return {name: value for name, value in parameters.items() if f"${name}" in statement}

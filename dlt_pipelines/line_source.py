@@ -21,8 +21,10 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from dlt_pipelines.config import expand_path
+from dlt_pipelines.content import CONTENT_FINGERPRINTS_OF_LOAD, make_fingerprints
 from dlt_pipelines.duckdb_warehouse import explain_duckdb
 from dlt_pipelines.errors import MindweaveError, NothingFoundError
+from dlt_pipelines.fingerprints import CONTENT_FINGERPRINTS, Fingerprinter
 from dlt_pipelines.jsonl_files import Bookmark, JsonlFile, LineBatch, read_lines, unread_part
 from dlt_pipelines.landing import (
     QUARANTINE,
@@ -283,8 +285,9 @@ class Landing:
         }
         self._tables = {
             table.name: LandingTable(table, context.landing, context.bulk_format)
-            for table in (*tables, QUARANTINE)
+            for table in (*tables, QUARANTINE, CONTENT_FINGERPRINTS)
         }
+        self._fingerprinter = Fingerprinter(context.key, context.fingerprints)
         self.connection = duckdb.connect(config={"autoinstall_known_extensions": False})
         # content must not spill to the disk, and a time without a zone is UTC
         self.connection.execute("set temp_directory = ''; set timezone = 'UTC'")
@@ -300,6 +303,14 @@ class Landing:
     def write(self, table: str, query: str) -> None:
         """Write the rows of ``query`` as one more file of a raw table."""
         self._tables[table].write(self.connection, query, self.parameters)
+
+    def fingerprint(self, query: str) -> None:
+        """Make the table ``fingerprints`` of the contents of ``query``, and land what it holds.
+
+        See `make_fingerprints`.
+        """
+        make_fingerprints(self.connection, self._fingerprinter, query, self.parameters)
+        self.write(CONTENT_FINGERPRINTS.name, CONTENT_FINGERPRINTS_OF_LOAD)
 
     def quarantine_undecodable(self, lines: list[pa.Table]) -> int:
         """Set lines aside that are not UTF-8; return how many."""

@@ -23,6 +23,7 @@ from pydantic import BaseModel
 
 from dlt_pipelines.destinations import BulkFormat
 from dlt_pipelines.errors import MindweaveError, UsageError
+from dlt_pipelines.fingerprints import FingerprintSettings
 from dlt_pipelines.landing import RawTable
 from dlt_pipelines.privacy import CustomerKey
 
@@ -67,6 +68,8 @@ class LoadContext:
     """Tell how many bytes are done, and of how many."""
     now: datetime
     """The time of the run, in UTC and without zone."""
+    fingerprints: FingerprintSettings = field(default_factory=FingerprintSettings)
+    """How content is normalised before it is fingerprinted."""
     counts: RowCounts = field(default_factory=RowCounts)
 
 

@@ -1,4 +1,4 @@
-{#- The measures that every cost mart has, summed from int_costs__daily; the average is of priced calls. -#}
+{#- The measures that every cost mart has, summed from int_costs__with_duplicates; the average is of priced calls. -#}
 {% macro cost_measures() -%}
     cast(sum(total_calls) as bigint) as total_calls,
     cast(sum(input_tokens) as bigint) as input_tokens,

@@ -106,9 +106,9 @@ def test_nothing_changes_since_a_revision_that_knows_no_schemas_but_the_customer
 def test_a_base_that_does_not_build_is_named_and_leaves_nothing(project, home):
     before = schemas(home_settings(home))
     path = "models/marts/cost/cost_by_team.sql"
-    project.replace(path, "int_costs__daily", "int_costs__hourly")
+    project.replace(path, "int_costs__with_duplicates", "int_costs__hourly")
     broken = project.commit("Broken")
-    project.replace(path, "int_costs__hourly", "int_costs__daily")
+    project.replace(path, "int_costs__hourly", "int_costs__with_duplicates")
 
     message = fails(project.command(home, "diff", "--base", broken), 1)
 

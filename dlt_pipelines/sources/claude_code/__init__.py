@@ -4,6 +4,7 @@
                                 claude_code_passes        one row a pass beside an answer
                                 claude_code_tool_uses     one row a call of an MCP tool
                                 claude_code_tool_results  one row a result of a tool
+                                claude_code_prompts       one row a prompt that a person typed
                                 claude_code_record_types  how many records of which type
                                 claude_code_files         how far each file was read
 

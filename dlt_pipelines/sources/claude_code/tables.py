@@ -88,6 +88,21 @@ TOOL_RESULTS = RawTable(
     },
 )
 
+PROMPTS = RawTable(
+    "claude_code_prompts",
+    {
+        "load_id": "text",
+        "file_id": "text",
+        "line_number": "bigint",
+        "record_uuid": "text",
+        "session_id": "text",
+        "user_id": "text",
+        "team_id": "text",
+        "dedup_hash": "text",
+        "observed_at": "timestamp",
+    },
+)
+
 RECORD_TYPES = RawTable(
     "claude_code_record_types",
     {"load_id": "text", "record_type": "text", "is_known": "bool", "record_count": "bigint"},
@@ -95,4 +110,4 @@ RECORD_TYPES = RawTable(
 
 FILES = files_table("claude_code")
 
-ALL = (MESSAGES, PASSES, TOOL_USES, TOOL_RESULTS, RECORD_TYPES, FILES)
+ALL = (MESSAGES, PASSES, TOOL_USES, TOOL_RESULTS, PROMPTS, RECORD_TYPES, FILES)

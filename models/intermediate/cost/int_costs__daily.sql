@@ -87,8 +87,5 @@ all_days as (
 
 select
     *,
-    -- unknown until a detection of similar work has looked
-    cast(null as {{ dbt.type_bigint() }}) as duplicate_calls,
-    cast(null as {{ type_usd() }}) as duplicate_cost_usd,
     {{ newest_processed_at() }} as processed_at
 from all_days

@@ -9,7 +9,7 @@ costs as (
         mcp_name,
         model_id,
         {{ cost_measures() }}
-    from {{ ref('int_costs__daily') }}
+    from {{ ref('int_costs__with_duplicates') }}
     where total_calls > 0
     group by usage_date, mcp_name, model_id
 ),

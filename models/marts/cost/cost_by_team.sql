@@ -6,7 +6,7 @@ daily as (
     select
         *,
         cast({{ dbt.date_trunc('month', 'usage_date') }} as date) as period
-    from {{ ref('int_costs__daily') }}
+    from {{ ref('int_costs__with_duplicates') }}
 ),
 
 final as (

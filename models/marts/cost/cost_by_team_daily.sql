@@ -3,7 +3,7 @@
 with
 
 daily as (
-    select * from {{ ref('int_costs__daily') }}
+    select * from {{ ref('int_costs__with_duplicates') }}
 ),
 
 final as (
