@@ -114,9 +114,8 @@ of_sessions as (
         prompts.step_at as asked_at
     from led
     inner join placed as prompts
-        on
-            led.session_id = prompts.session_id
-            and led.prompt_place = prompts.place
+        on led.session_id = prompts.session_id
+        and led.prompt_place = prompts.place
     where led.is_call = 1
 ),
 
