@@ -13,7 +13,7 @@ TEST_PROCESSES ?= 3
 BIN := .venv/bin
 SYNCED := .venv/.synced
 
-.PHONY: help setup demo test lint format build lock clean
+.PHONY: help setup demo test lint lint-style lint-types lint-sql format build lock clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -28,11 +28,18 @@ demo: $(SYNCED) ## Run the main job on the bundled demo workload and say where t
 test: lint ## Run every check and test, as CI does
 	@$(BIN)/pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder
 
-# the dbt templater connects to a warehouse: a throw-away one, so that it never waits for a run
 lint: $(SYNCED) ## Check style and types of Python and SQL
+	@$(MAKE) --no-print-directory --jobs lint-style lint-types lint-sql
+
+lint-style:
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+
+lint-types:
 	@$(BIN)/mypy
+
+# the dbt templater connects to a warehouse: a throw-away one, so that it never waits for a run
+lint-sql:
 	@mkdir -p target/lint
 	@MINDWEAVE_HOME=target/lint MINDWEAVE_WAREHOUSE=target/lint/lint.duckdb DBT_TARGET_PATH=target/lint DBT_LOG_PATH=target/lint \
 		$(BIN)/sqlfluff lint --disable-progress-bar models tests/dbt

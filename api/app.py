@@ -40,12 +40,12 @@ from dlt_pipelines.cloud_events import (
     UnreadableError,
 )
 from dlt_pipelines.errors import MindweaveError
-from dlt_pipelines.event_gate import EventGate, EventType, RefusedError
+from dlt_pipelines.event_gate import EventGate, RefusedError
 from dlt_pipelines.event_store import DeadLetter, EventStore
 from dlt_pipelines.otlp import Signal
-from dlt_pipelines.privacy import CustomerKey
 
 LOG = logging.getLogger("mindweave.intake")
+NO_EVENT = RefusedError("the item is no JSON object with an event")
 EVENTS_IN_A_ROW = 100  # judged before other requests have their turn
 LARGE_BYTES = 256 * 2**10  # read in a thread, so that other requests have their turn
 LARGE_AT_ONCE = 2
@@ -90,8 +90,7 @@ class Server:
 
     tokens: Tokens
     open_store: Callable[[str], EventStore]
-    key_of: Callable[[str], CustomerKey]
-    types: dict[str, EventType]
+    open_gate: Callable[[str], EventGate]
     limits: Limits
     metrics: Metrics = field(default_factory=Metrics)
     intakes: dict[str, Intake] = field(default_factory=dict)
@@ -130,10 +129,10 @@ class Server:
             )
         if customer not in self.intakes:
             try:
-                gate = EventGate(self.key_of(customer), self.types)
+                gate = self.open_gate(customer)
             except (MindweaveError, OSError) as error:
                 reason = str(error) if isinstance(error, MindweaveError) else type(error).__name__
-                LOG.error("events of %s are not taken, for want of their key: %s", customer, reason)
+                LOG.error("events of %s are not taken: %s", customer, reason)
                 raise busy("this customer's events cannot be taken now") from None
             log = GroupCommit(lambda: self.open_store(customer), self.metrics, customer)
             self.intakes[customer] = Intake(customer, gate, log)
@@ -219,23 +218,25 @@ class Server:
         lines: list[bytes] = []
         letters: list[DeadLetter] = []
         refused: list[dict[str, Any]] = []
-        for index, event in enumerate(events):
-            if index and not index % EVENTS_IN_A_ROW:
+        for start in range(0, len(events), EVENTS_IN_A_ROW):
+            if start:
                 await asyncio.sleep(0)
-            try:
-                if event is None:
-                    raise RefusedError("the item is no JSON object with an event")
-                lines.append(intake.gate.admit(event))
-            except RefusedError as error:
+            row = events[start : start + EVENTS_IN_A_ROW]
+            admitted = iter(intake.gate.admit_all([event for event in row if event is not None]))
+            for index, event in enumerate(row, start):
+                judged = next(admitted) if event is not None else NO_EVENT
+                if not isinstance(judged, RefusedError):
+                    lines.append(judged)
+                    continue
                 name = event.written.get("id") if event else None
                 refused.append(
                     {
                         "index": index,
                         "id": name if isinstance(name, str) else None,
-                        "reason": str(error),
+                        "reason": str(judged),
                     }
                 )
-                letter = event and intake.gate.letter(event, str(error), _now())
+                letter = event and intake.gate.letter(event, str(judged), _now())
                 if letter:
                     letters.append(letter)
         if lines or letters:
@@ -295,12 +296,11 @@ class Server:
 def create_app(
     tokens: Tokens,
     open_store: Callable[[str], EventStore],
-    key_of: Callable[[str], CustomerKey],
-    types: dict[str, EventType],
+    open_gate: Callable[[str], EventGate],
     limits: Limits | None = None,
 ) -> FastAPI:
-    """Return the intake. ``open_store`` and ``key_of`` are asked by the customer's slug."""
-    server = Server(tokens, open_store, key_of, types, limits or Limits())
+    """Return the intake. ``open_store`` and ``open_gate`` are asked by the customer's slug."""
+    server = Server(tokens, open_store, open_gate, limits or Limits())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

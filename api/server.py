@@ -13,10 +13,9 @@ from api.app import Limits, create_app
 from api.tokens import TokenRegistry
 from dlt_pipelines.config import Settings
 from dlt_pipelines.errors import MindweaveError, UsageError
-from dlt_pipelines.event_gate import event_types
+from dlt_pipelines.event_gate import event_types, open_gate
 from dlt_pipelines.event_store.opening import has_store, open_store
 from dlt_pipelines.plugin import installed_plugins
-from dlt_pipelines.privacy import customer_key
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75  # longer than clients keep an idle connection
@@ -31,11 +30,11 @@ def serve(
     Raises MindweaveError where the port is not free, or the store that a URL names is no use.
     """
     has_store(settings)  # a Redis that would lose events is told of now, not by every answer
+    types = event_types(installed_plugins().values())
     app = create_app(
         TokenRegistry(settings.home / "tokens.sqlite"),
         lambda customer: open_store(replace(settings, customer=customer)),
-        lambda customer: customer_key(settings.home, customer),
-        event_types(installed_plugins().values()),
+        lambda customer: open_gate(replace(settings, customer=customer), types),
         Limits(requests_per_second=rate),
     )
     config = uvicorn.Config(

@@ -107,17 +107,16 @@ def fingerprint_settings(customer: str) -> "FingerprintSettings":
 
     document = _read_toml(PROJECT_DIR / ".dlt" / "config.toml")
     scopes = (document, document.get("customers", {}).get(customer, {}))
-    values = {
-        name: value
+    values: dict[str, Any] = {}
+    try:
         for section in (
             *(scope.get("fingerprints", {}) for scope in scopes),
             _environment_section("").get("fingerprints", {}),
             _environment_section(f"CUSTOMERS__{customer.upper()}__").get("fingerprints", {}),
-        )
-        for name, value in section.items()
-    }
-    try:
-        return FingerprintSettings.model_validate(values)
+        ):
+            FingerprintSettings.model_validate(section)
+            values |= section
+        return FingerprintSettings(**values)
     except ValidationError as error:
         raise MindweaveError(
             f"fingerprints: {_first_problem(error)}; docs/privacy.md says what is allowed"

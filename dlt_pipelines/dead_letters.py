@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 
 from dlt_pipelines.cloud_events import received
 from dlt_pipelines.config import Settings
-from dlt_pipelines.event_gate import EventGate, RefusedError, event_types
+from dlt_pipelines.event_gate import RefusedError, event_types, open_gate
 from dlt_pipelines.event_store import DeadLetter, Entry, EventStore
 from dlt_pipelines.plugin import installed_plugins
-from dlt_pipelines.privacy import customer_key
 
 
 def send_again(settings: Settings, store: EventStore, letters: Sequence[DeadLetter]) -> int:
@@ -16,8 +15,7 @@ def send_again(settings: Settings, store: EventStore, letters: Sequence[DeadLett
 
     A kill in between leaves letters of events that were taken: taken again, they count once.
     """
-    types = event_types(installed_plugins().values())
-    gate = EventGate(customer_key(settings.home, settings.customer), types)
+    gate = open_gate(settings, event_types(installed_plugins().values()))
     lines: list[bytes] = []
     still: list[DeadLetter] = []
     for letter in letters:

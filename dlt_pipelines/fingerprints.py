@@ -60,7 +60,7 @@ NORMALIZATION_WITHOUT_VOLATILE = "1-volatile"
 
 # what is in memory at once; a document's number fits 16 bits
 CHUNK_DOCUMENTS = 16_384
-CHUNK_BYTES = 4_000_000
+CHUNK_BYTES = 2_000_000
 
 SEPARATOR, LETTER, SINGLE, INVISIBLE = range(4)
 KIND_OF_CATEGORY = {"L": LETTER, "M": LETTER, "N": LETTER, "So": SINGLE, "Cf": INVISIBLE}

@@ -187,6 +187,7 @@ CALL_EVENTS = RawTable(
         "reported_cost_usd": "usd",
         "reported_cost_basis": "text",
         "latency_ms": "bigint",
+        "dedup_hash": "text",
         "observed_at": "timestamp",
     },
 )

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
 from dlt_pipelines.config import expand_path
+from dlt_pipelines.content import CONTENT_FINGERPRINTS_OF_LOAD, make_fingerprints
 from dlt_pipelines.duckdb_warehouse import explain_duckdb
 from dlt_pipelines.errors import MindweaveError, NothingFoundError
 from dlt_pipelines.fingerprints import CONTENT_FINGERPRINTS, Fingerprinter
@@ -30,7 +30,6 @@ from dlt_pipelines.landing import (
     QUARANTINE,
     LandingTable,
     RawTable,
-    named_parameters,
     newest_sql,
     run_statement,
 )
@@ -262,27 +261,6 @@ inner join files on problems.file_index = files.file_index
 """
 
 
-# what was asked for, and the name and the input of a tool where they are one text
-CONTENTS = """
-select
-    content_kind,
-    content,
-    split_part(content, chr(31), 1) as tool_name,
-    substr(content, strpos(content, chr(31)) + 1) as tool_input
-from ({query})
-"""
-
-# contents that are equal once normalised have one fingerprint
-CONTENT_FINGERPRINTS_OF_LOAD = """
-select distinct
-    $load_id as load_id,
-    $source as source,
-    * exclude (content)
-from fingerprints
-where dedup_hash is not null
-"""
-
-
 class Landing:
     """A DuckDB session and the files of raw tables that it writes.
 
@@ -327,30 +305,11 @@ class Landing:
         self._tables[table].write(self.connection, query, self.parameters)
 
     def fingerprint(self, query: str) -> None:
-        """Make the table ``fingerprints`` of contents, and land what stands for them.
+        """Make the table ``fingerprints`` of the contents of ``query``, and land what it holds.
 
-        ``query`` yields distinct contents: content_kind, and content, which is a prompt's text, or
-        of a ``tool_input`` the tool's name, chr(31) and the input. The table has both, and the
-        columns of `FINGERPRINT_SCHEMA`.
+        See `make_fingerprints`.
         """
-        statement = CONTENTS.format(query=query)
-        contents = self.connection.execute(
-            statement, named_parameters(statement, self.parameters)
-        ).to_arrow_table()
-        is_tool = pc.equal(contents["content_kind"], "tool_input")
-        prompts, tools = contents.filter(pc.invert(is_tool)), contents.filter(is_tool)
-        fingerprints = pa.concat_tables(
-            [
-                self._fingerprinter.prompts(prompts["content"]),
-                self._fingerprinter.tool_inputs(tools["tool_name"], tools["tool_input"]),
-            ]
-        )
-        for name in ("content", "content_kind"):
-            column = pa.chunked_array([*prompts[name].chunks, *tools[name].chunks], pa.string())
-            fingerprints = fingerprints.add_column(0, name, column)
-        self.connection.register("made", fingerprints)
-        self.run("create or replace table fingerprints as select * from made")
-        self.connection.unregister("made")
+        make_fingerprints(self.connection, self._fingerprinter, query, self.parameters)
         self.write(CONTENT_FINGERPRINTS.name, CONTENT_FINGERPRINTS_OF_LOAD)
 
     def quarantine_undecodable(self, lines: list[pa.Table]) -> int:

@@ -34,7 +34,6 @@ from dlt_pipelines.landing import (
     LOADS,
     MONTH_CLOSES,
     QUARANTINE,
-    LandingTable,
     RawTable,
 )
 from dlt_pipelines.plugin import LoadContext, RowCounts, find_plugin, installed_plugins
@@ -126,32 +125,38 @@ def finish_rows(settings: Settings, name: str) -> None:
 
 
 def make_missing_tables(settings: Settings) -> bool:
-    """Make the raw tables that models read and no load has made; tell whether there were any.
+    """Make the raw tables and columns that models read and no load has made; tell if any were.
 
     An older version loaded without them, or a source was installed that has not loaded yet.
     """
     warehouse = warehouse_at(settings.warehouse_url)
-
-    def are_there(tables: Sequence[RawTable]) -> bool:
-        rows = [f"select 1 as one from {settings.raw_schema}.{table.name}" for table in tables]
-        try:
-            warehouse.query(" union all ".join(f"{row} where 1 = 0" for row in rows))
-        except MissingRelationError:
-            return False
-        return True
-
     plugins = installed_plugins().values()
     tables = [*TABLES_OF_EVERY_LOAD, *(table for plugin in plugins for table in plugin.tables)]
-    if are_there(tables):
+    there = _raw_columns(warehouse, settings.raw_schema)
+    missing = [table for table in tables if table.columns.keys() - there.get(table.name, set())]
+    if not missing:
         return False
-    missing = [table for table in tables if not are_there([table])]
     job = Job(settings, warehouse, "missing_tables")
     with explained(job.folder):
-        job.run([_rows(table, []) for table in missing if table in TABLES_OF_ROWS])
-        of_files = [table for table in missing if table not in TABLES_OF_ROWS]
-        # without a file each hands over its columns alone
-        job.run([LandingTable(t, job.folder, warehouse.bulk_format).resource() for t in of_files])
+        if of_rows := [_rows(table, []) for table in missing if table in TABLES_OF_ROWS]:
+            job.run(of_rows)
+        job.make_tables([table for table in missing if table not in TABLES_OF_ROWS])
     return True
+
+
+def _raw_columns(warehouse: Warehouse, schema: str) -> dict[str, set[str]]:
+    """Return the names of the columns of each raw table that is there."""
+    try:
+        rows = warehouse.query(
+            "select table_name as name, column_name as part from information_schema.columns "
+            f"where table_schema = '{schema}'"
+        ).to_pylist()
+    except MissingRelationError:
+        return {}
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row["name"], set()).add(row["part"])
+    return found
 
 
 class Job:
@@ -253,6 +258,20 @@ class Job:
         pipeline.extract(source, loader_file_format=self.warehouse.bulk_format)
         pipeline.normalize()
         self.warehouse.load_packages(pipeline)
+
+    def make_tables(self, tables: Sequence[RawTable]) -> None:
+        """Make tables that files will fill; a package without rows would take seconds."""
+        pipeline = self.pipeline()
+        import dlt
+
+        self.warehouse.create_schema(self.settings.raw_schema)
+        schema = dlt.Schema(self.source)
+        for table in tables:
+            resource = dlt.resource([], name=table.name, write_disposition="append")
+            schema.update_table(table.adapt(resource).compute_table_schema())
+        pipeline.schemas.save_schema(schema)
+        pipeline.default_schema_name = schema.name  # type: ignore[assignment]
+        self.warehouse.make_raw_tables(pipeline)
 
     def pipeline(self) -> "dlt.Pipeline":
         """Return the pipeline as dlt knows it."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from dlt_pipelines import otlp
+from dlt_pipelines import content, otlp
 from dlt_pipelines.jsonl_files import LINES_SCHEMA, LineBatch
 from dlt_pipelines.landing import QUARANTINE
 from dlt_pipelines.line_source import (
@@ -63,7 +63,8 @@ class SignalRows:
     ``typed`` selects from ``records`` of `otlp.records_sql` and must keep its columns up to
     ``structure_problem``, and add user_name (text or null), problem (why the record cannot be
     used, null if it can) and is_loaded. ``landed`` queries by raw table read ``rows``, which adds
-    refused_record, ``people`` (user_name, pseudonym) and ``files``.
+    refused_record, ``people`` (user_name, pseudonym) and ``files``, and where
+    there are ``contents`` also ``fingerprints``.
     """
 
     attributes: Attributes
@@ -71,6 +72,8 @@ class SignalRows:
     landed: Mapping[str, str]
     counted: str | None = None
     """The column of ``typed`` that names a record's type, where types are counted in ``seen``."""
+    contents: str | None = None
+    """The query of `Landing.fingerprint`, where records of the signal may hold content."""
 
 
 @dataclass
@@ -84,7 +87,7 @@ class OtlpReader(LineReader):
 
     def __post_init__(self) -> None:
         """Make what the statements of a part need."""
-        for macro in otlp.MACROS:
+        for macro in (*otlp.MACROS, *content.MACROS):
             self.landing.run(macro)
         self.landing.run(
             "create table seen (signal varchar, record_type varchar, record_count bigint)"
@@ -154,6 +157,8 @@ class OtlpReader(LineReader):
             """
         )
         landing.run(PEOPLE)
+        if rows.contents:
+            landing.fingerprint(rows.contents)
         counts = RowCounts(
             rows_read=landing.run("select count(*) from rows"),
             rows_loaded=landing.run("select count(*) from rows where is_loaded"),

@@ -244,12 +244,23 @@ def close(
 
 
 @app.command()
-def report(customer: Customer = None) -> None:
+def report(
+    customer: Customer = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="The folder of the site; it is replaced at once, or not at all."
+        ),
+    ] = None,
+    base_path: Annotated[
+        str, typer.Option(help="Where a host will serve it, as /name; without it, at its root.")
+    ] = "",
+) -> None:
     """Build the site from the public marts."""
     from flows import steps
 
     settings = read_settings(customer)
-    site = steps.publish_site(settings)
+    site = steps.publish_site(settings, to, base_path)
     out.print(f"Site: {site}/index.html (serve it: python -m http.server -d {site})")
 
 

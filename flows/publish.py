@@ -25,15 +25,28 @@ from flows.node import Node, NodeNotFoundError, find_node
 
 # Every reader of a site can download all of this: aggregates only, never a mart with a row a call.
 SITE_MARTS = (
+    "cost_month_to_date",
     "cost_by_team_daily",
     "cost_by_team",
     "cost_by_project_daily",
     "cost_by_mcp_daily",
+    "mcp_tools_daily",
+    "mcp_servers",
+    "invoice_ladder",
+    "reconciliation_daily",
     "unpriced_usage",
     "load_report",
     "landing_checks",
     "data_freshness",
 )
+
+# Ids that lead to the raw rows; a reader has no use for them.
+WITHHELD_COLUMNS = {"load_id", "check_id", "mcp_server_id"}
+
+# What the pages look back on by day; months before it are in the monthly marts.
+KEPT_MONTHS = 4
+MEASURE = re.compile(r"\w+_(usd|calls|tokens|ratio|rows|ms)")
+FACETS = ("Counts", "Formula", "Adds up", "Leaves out", "Trusts")
 
 REPORTS_DIR = Path(__file__).resolve().parent.parent / "reports"
 BUILD_LIMIT_SECONDS = 15 * 60
@@ -52,6 +65,8 @@ ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 TYPE_BY_SUFFIX = {
     "_usd": "decimal(38, 15)",
     "_tokens": "bigint",
+    "_rows": "bigint",
+    "_ms": "bigint",
     "_calls": "bigint",
     "_at": "timestamp",
     "_date": "date",
@@ -67,16 +82,22 @@ def publish(
     customer: str,
     site_dir: Path,
     *,
+    manifest: Path,
+    base_path: str = "",
     reports_dir: Path = REPORTS_DIR,
     time_limit_seconds: float = BUILD_LIMIT_SECONDS,
 ) -> Path:
     """Build the site of ``customer`` and swap it into ``site_dir``, which is returned.
 
-    ``read`` runs a query on the warehouse. ``site_dir`` becomes a link to a folder beside it, so
+    ``read`` runs a query on the warehouse; ``manifest`` is what dbt wrote when it built the marts,
+    and says what each metric means. ``base_path`` (as ``/x``) is where the host serves the site,
+    empty for its root. ``site_dir`` becomes a link to a folder beside it, so
     that the swap is one rename; what npm and Evidence say goes to the ``.log`` file beside it.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", customer):
         raise PublishError(f"{customer!r} is no customer: use a-z, 0-9 and _, a letter first")
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", base_path):
+        raise PublishError(f"{base_path!r} is no base path: write it as /name, with no slash after")
     if not (reports_dir / "package-lock.json").is_file():
         raise PublishError(f"no report pages in {reports_dir}: run from a clone of the project")
     site_dir = Path(os.path.abspath(site_dir))
@@ -85,9 +106,11 @@ def publish(
         site_dir.parent.mkdir(parents=True, exist_ok=True)
         old_site = _old_site(site_dir)
         with _turn(reports_dir), log_path.open("w", encoding="utf-8") as log:
-            toolchain = _Toolchain(find_node(), reports_dir, log, log_path, time_limit_seconds)
+            toolchain = _Toolchain(
+                find_node(), reports_dir, log, log_path, time_limit_seconds, base_path
+            )
             try:
-                _export(read, customer, toolchain.static_dir / "data")
+                _export(read, customer, toolchain.static_dir / "data", manifest)
                 toolchain.install()
                 _swap(toolchain.build(), site_dir)
             finally:
@@ -104,7 +127,9 @@ def publish(
     return site_dir
 
 
-def _export(read: Callable[[str], pa.Table], customer: str, data_dir: Path) -> None:
+def _export(
+    read: Callable[[str], pa.Table], customer: str, data_dir: Path, manifest_path: Path
+) -> None:
     """Write the public marts to one DuckDB file that Evidence's patched engine attaches."""
     shutil.rmtree(data_dir, ignore_errors=True)
     database = data_dir / "marts" / "marts" / "marts.duckdb"
@@ -129,14 +154,69 @@ def _export(read: Callable[[str], pa.Table], customer: str, data_dir: Path) -> N
                 raise PublishError(
                     f"there is no customer_{customer}.{mart} yet: run `mindweave build` first"
                 ) from None
-            columns = ", ".join(_typed_column(name) for name in rows.column_names)
+            names = [name for name in rows.column_names if name not in WITHHELD_COLUMNS]
+            columns = ", ".join(map(_typed_column, names))
             connection.register("mart_rows", rows)
             connection.execute(f"create table site.{mart} as select {columns} from mart_rows")  # noqa: S608
             connection.unregister("mart_rows")
+        connection.execute("use site")
+        for mart in SITE_MARTS:
+            if mart.endswith("_daily"):
+                connection.execute(
+                    f"delete from {mart} where usage_date < (select date_trunc('month', "  # noqa: S608
+                    "max(as_of_date)) - to_months(?) from data_freshness)",
+                    [KEPT_MONTHS - 1],
+                )
+        connection.register("metric_rows", metrics(manifest_path))
+        connection.execute("create table metrics as select * from metric_rows")
+        connection.execute("use memory")
         connection.execute("checkpoint site")
         connection.execute("detach site")
     manifest = {"renderedFiles": {"marts": ["static/data/marts/marts/marts.duckdb"]}}
     (data_dir / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def metrics(manifest_path: Path) -> pa.Table:
+    """Return a row for each measure of each mart of the site, as dbt's manifest documents it."""
+    try:
+        nodes = json.loads(manifest_path.read_text(encoding="utf-8"))["nodes"].values()
+    except (OSError, ValueError, KeyError):
+        raise PublishError(
+            f"{manifest_path} does not say what the metrics mean: run `mindweave build` first"
+        ) from None
+    rows = []
+    for node in nodes:
+        if node["resource_type"] != "model" or node["name"] not in SITE_MARTS:
+            continue
+        for column in node["columns"].values():
+            if MEASURE.fullmatch(column["name"]):
+                rows.append(
+                    {
+                        "metric": column["name"],
+                        "mart": node["name"],
+                        "grain": node["description"],
+                        "sql": node.get("compiled_code") or node["raw_code"],
+                        "version": node["checksum"]["checksum"][:12],
+                        **_facets(column["description"]),
+                    }
+                )
+    names = ("metric", "mart", "grain", "sql", "version", *map(_facet_name, FACETS))
+    return pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in names]))
+
+
+def _facets(description: str) -> dict[str, str | None]:
+    """Split a documented measure into its facets; a plain text says what it counts."""
+    parts = re.split(rf"\*\*({'|'.join(FACETS)})\*\*", description)
+    found = dict(zip(parts[1::2], parts[2::2], strict=True))
+    facets: dict[str, str | None] = {
+        _facet_name(facet): found[facet].strip() if facet in found else None for facet in FACETS
+    }
+    facets["counts"] = " ".join(filter(None, (parts[0].strip(), facets["counts"]))) or None
+    return facets
+
+
+def _facet_name(facet: str) -> str:
+    return facet.lower().replace(" ", "_")
 
 
 def _typed_column(name: str) -> str:
@@ -150,13 +230,20 @@ class _Toolchain:
     """Node, npm and Evidence in the reports folder; all they print goes to the log."""
 
     def __init__(
-        self, node: Node, reports_dir: Path, log: IO[str], log_path: Path, limit: float
+        self,
+        node: Node,
+        reports_dir: Path,
+        log: IO[str],
+        log_path: Path,
+        limit: float,
+        base_path: str,
     ) -> None:
         self._node = node
         self._reports_dir = reports_dir
         self._log = log
         self._log_path = log_path
         self._limit = limit
+        self._base_path = base_path
         self.build_dir = reports_dir / "build"
         self.static_dir = reports_dir / ".evidence" / "template" / "static"
 
@@ -200,6 +287,7 @@ class _Toolchain:
         } | {
             "PATH": self._node.search_path(self._reports_dir / "scripts" / "bin"),
             "SEND_ANONYMOUS_USAGE_STATS": "no",
+            "MINDWEAVE_BASE_PATH": self._base_path,
         }
         self._log.write(f"$ {what}\n")
         self._log.flush()

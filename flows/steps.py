@@ -114,13 +114,27 @@ def build_models(settings: Settings) -> None:
     Builder(settings).build()
 
 
-def publish_site(settings: Settings) -> Path:
-    """Build the customer's site from its public marts and return where it is."""
+def publish_site(settings: Settings, out: Path | None = None, base_path: str = "") -> Path:
+    """Build the customer's site from its public marts and return where it is.
+
+    ``out`` is another folder than the usual one; ``base_path`` is where a host will serve it.
+    """
     from flows.publish import publish
 
     warehouse = warehouse_at(settings.warehouse_url)
     warehouse.check()
-    return publish(warehouse.query, settings.customer, site_folder(settings))
+    return publish(
+        warehouse.query,
+        settings.customer,
+        out or site_folder(settings),
+        manifest=manifest_path(settings),
+        base_path=base_path,
+    )
+
+
+def manifest_path(settings: Settings) -> Path:
+    """Return what dbt writes of the models that it built."""
+    return settings.home / "dbt" / settings.customer / "manifest.json"
 
 
 def site_folder(settings: Settings) -> Path:

@@ -12,7 +12,7 @@
 
 {#- What a person typed: `stg_<source>__prompts`; the first of two that saw a session tells its prompts. -#}
 {% macro prompt_sources() -%}
-    {{- return(['claude_code']) -}}
+    {{- return(['claude_code', 'claude_code_otel']) -}}
 {%- endmacro %}
 
 {% macro prompt_columns() -%}
@@ -38,7 +38,7 @@
         'region', 'user_region', 'data_classification', 'status', 'is_sidechain', 'input_tokens',
         'cache_write_5m_tokens', 'cache_write_1h_tokens', 'cache_read_tokens', 'output_tokens',
         'cache_write_assumed_tokens', 'web_search_requests', 'reported_cost_usd',
-        'reported_cost_basis', 'latency_ms', 'observed_at'
+        'reported_cost_basis', 'latency_ms', 'dedup_hash', 'observed_at'
     ]) -}}
 {%- endmacro %}
 

@@ -9,11 +9,10 @@ from typing import Any
 from dlt_pipelines import exact_json
 from dlt_pipelines.cloud_events import received
 from dlt_pipelines.config import Settings
-from dlt_pipelines.event_gate import EventGate, event_types
+from dlt_pipelines.event_gate import event_types, open_gate
 from dlt_pipelines.event_store import Entry
 from dlt_pipelines.event_store.opening import open_store
 from dlt_pipelines.plugin import installed_plugins
-from dlt_pipelines.privacy import customer_key
 from dlt_pipelines.sources.events.schema import CALL
 
 AT = datetime(2026, 8, 3, 10, 16)
@@ -55,9 +54,7 @@ def push(
     settings: Settings, events: Iterable[dict[str, Any]] = (), at: datetime = AT, **telemetry: Any
 ) -> None:
     """Keep a request with events that the gate admits; ``logs`` and its like are of OTLP."""
-    gate = EventGate(
-        customer_key(settings.home, settings.customer), event_types(installed_plugins().values())
-    )
+    gate = open_gate(settings, event_types(installed_plugins().values()))
     lines = [gate.admit(received(exact_json.parse(json.dumps(found).encode()))) for found in events]
     entries = [Entry("events", b"".join(line + b"\n" for line in lines), at)] if lines else []
     entries += [

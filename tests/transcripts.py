@@ -77,6 +77,20 @@ def tool_use(number: int | str = 1, name: str = "mcp__tickets__get_ticket") -> R
     return record
 
 
+def prompt(number: int | str = 1, content: Any = "What is stuck?", **changes: Any) -> Record:
+    """Return the line of what a person typed: a text or a list of blocks."""
+    return {
+        "type": "user",
+        "uuid": f"uuid-prompt-{number}",
+        "timestamp": "2025-10-03T10:14:58.002Z",
+        "sessionId": "session-1",
+        "isSidechain": False,
+        "cwd": "/home/dana/shop-api",
+        "message": {"role": "user", "content": content},
+        **changes,
+    }
+
+
 def tool_result(number: int | str = 1, is_error: bool = False) -> Record:
     """Return the line with the result of `tool_use`."""
     return {

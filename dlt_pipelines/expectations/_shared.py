@@ -61,3 +61,12 @@ def counts_within_reason(columns: Iterable[str], most: int = MOST_TOKENS) -> lis
         gxe.ExpectColumnValuesToBeBetween(column=column, min_value=0, max_value=most)
         for column in columns
     ]
+
+
+def fingerprints_of_content() -> list[Expectation]:
+    """Return what is expected of what stands for prompts and tool inputs."""
+    return [
+        not_null("dedup_hash"),
+        gxe.ExpectColumnValuesToBeInSet(column="content_kind", value_set=["prompt", "tool_input"]),
+        gxe.ExpectColumnValuesToBeBetween(column="shingle_count", min_value=0),
+    ]

@@ -15,6 +15,7 @@ from dlt_pipelines.expectations._shared import (
     ExpectEveryRowToBeAccountedFor,
     ExpectFewRowsInQuarantine,
     counts_within_reason,
+    fingerprints_of_content,
     not_null,
     within_time,
 )
@@ -122,6 +123,14 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
             not_null("is_error"),
             within_time("observed_at"),
         ],
+        "claude_code_prompts": [
+            not_null("user_id"),
+            not_null("session_id", warning),
+            within_time("observed_at"),
+            # a prompt of punctuation alone, such as "?", has none
+            not_null("dedup_hash", info),
+        ],
+        "content_fingerprints": fingerprints_of_content(),
         "claude_code_record_types": [
             # a newer client may write what we should read
             gxe.ExpectColumnValuesToBeInSet(column="is_known", value_set=[True], severity=info),

@@ -15,6 +15,7 @@ from dlt_pipelines.expectations._shared import (
     ExpectEveryRowToBeAccountedFor,
     ExpectFewRowsInQuarantine,
     counts_within_reason,
+    fingerprints_of_content,
     not_null,
     within_time,
 )
@@ -72,6 +73,13 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
             not_null("mcp_server_name", warning),
             within_time("started_at"),
         ],
+        "claude_code_otel_prompts": [
+            not_null("user_id"),
+            not_null("session_id", warning),
+            within_time("observed_at"),
+            # a prompt of punctuation alone, such as "?", has none
+            not_null("dedup_hash", info),
+        ],
         "claude_code_otel_audit_events": [within_time("occurred_at")],
         "claude_code_otel_metrics": [
             not_null("metric_value"),
@@ -84,5 +92,6 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
             # a newer client may write what we should read
             gxe.ExpectColumnValuesToBeInSet(column="is_known", value_set=[True], severity=info),
         ],
+        "content_fingerprints": fingerprints_of_content(),
         "loads": [ExpectEveryRowToBeAccountedFor(), ExpectFewRowsInQuarantine(severity=warning)],
     }

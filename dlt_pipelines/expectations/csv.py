@@ -16,6 +16,7 @@ from dlt_pipelines.expectations._shared import (
     ExpectEveryRowToBeAccountedFor,
     ExpectFewRowsInQuarantine,
     counts_within_reason,
+    fingerprints_of_content,
     not_null,
     within_time,
 )
@@ -63,5 +64,6 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
                 column="is_readable", value_set=[True], severity=warning
             )
         ],
+        "content_fingerprints": fingerprints_of_content(),
         "loads": [ExpectEveryRowToBeAccountedFor(), ExpectFewRowsInQuarantine(severity=warning)],
     }

@@ -16,6 +16,7 @@ from dlt_pipelines.expectations._shared import (
     ExpectEveryRowToBeAccountedFor,
     ExpectNoRowInQuarantine,
     counts_within_reason,
+    fingerprints_of_content,
     not_null,
     within_time,
 )
@@ -53,6 +54,7 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
                 column="cost_usd", min_value=0, max_value=1000, severity=warning
             ),
         ],
+        "content_fingerprints": fingerprints_of_content(),
         "loads": [
             ExpectEveryRowToBeAccountedFor(),
             ExpectNoRowInQuarantine(severity=warning),

@@ -16,6 +16,7 @@ from dlt_pipelines.expectations._shared import (
     ExpectEveryRowToBeAccountedFor,
     ExpectFewRowsInQuarantine,
     counts_within_reason,
+    fingerprints_of_content,
     not_null,
     within_time,
 )
@@ -115,5 +116,6 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
             within_time("occurred_at"),
             not_null("actor_id", warning),
         ],
+        "content_fingerprints": fingerprints_of_content(),
         "loads": [ExpectEveryRowToBeAccountedFor(), ExpectFewRowsInQuarantine(severity=warning)],
     }

@@ -15,6 +15,7 @@ from dlt_pipelines.expectations._shared import (
     ExpectEveryRowToBeAccountedFor,
     ExpectFewRowsInQuarantine,
     counts_within_reason,
+    fingerprints_of_content,
     not_null,
     within_time,
 )
@@ -81,5 +82,6 @@ def suites() -> Mapping[str, Sequence[Expectation]]:
             # a newer convention may name what we should read
             gxe.ExpectColumnValuesToBeInSet(column="is_known", value_set=[True], severity=info),
         ],
+        "content_fingerprints": fingerprints_of_content(),
         "loads": [ExpectEveryRowToBeAccountedFor(), ExpectFewRowsInQuarantine(severity=warning)],
     }

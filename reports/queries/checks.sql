@@ -7,7 +7,6 @@ select
     expectation,
     unexpected_count,
     observed_value,
-    strftime(checked_at, '%Y-%m-%d %H:%M') as checked,
-    load_id
+    strftime(checked_at, '%Y-%m-%d %H:%M') as checked
 from marts.landing_checks
 order by is_success, checked_at desc, source, table_name, column_name, expectation

@@ -1,39 +1,36 @@
--- Cost by day of both periods, every day present; the seven dearest models, the others together.
+-- Cost by day of this month and the one before, every day present; models without a colour together.
 with
 
-ranked as (
-    select
-        cost.model_id,
-        row_number() over (order by sum(cost.total_cost_usd) desc, cost.model_id) as cost_rank
-    from marts.cost_by_team_daily as cost
-    cross join ${period} as period
-    where cost.usage_date >= period.previous_start_date
-    group by cost.model_id
-    having sum(cost.total_cost_usd) is not null
-),
-
-named as (
-    select
-        model_id,
-        case when cost_rank <= 7 then model_id else 'other models' end as model,
-        least(cost_rank, 8) as model_order
-    from ranked
-),
-
 days as (
-    select cast(unnest(range(previous_start_date, as_of_date + 1, interval 1 day)) as date) as usage_date
+    select cast(unnest(range(previous_month_date, through_date + 1, interval 1 day)) as date) as usage_date
     from ${period}
-    where as_of_date is not null
+    where through_date is not null
+),
+
+series as (
+    select name, colour from ${model_colours}
+    union all
+    select 'other models' as name, 99 as colour
+),
+
+costs as (
+    select
+        cost.usage_date,
+        coalesce(colours.name, 'other models') as name,
+        sum(cost.total_cost_usd) as cost_usd
+    from marts.cost_by_team_daily as cost
+    left join ${model_colours} as colours on cost.model_id = colours.name
+    group by cost.usage_date, coalesce(colours.name, 'other models')
+    having cost_usd > 0
 )
 
 -- the day is text: a date would move by one in browsers west of Greenwich
 select
     strftime(days.usage_date, '%-d %b') as day,
-    named.model,
-    coalesce(sum(cost.total_cost_usd), 0) as cost_usd
+    series.name as series,
+    coalesce(costs.cost_usd, 0) as amount_usd
 from days
-cross join named
-left join marts.cost_by_team_daily as cost
-    on cost.usage_date = days.usage_date and cost.model_id = named.model_id
-group by days.usage_date, named.model, named.model_order
-order by named.model_order, days.usage_date
+cross join series
+left join costs on days.usage_date = costs.usage_date and series.name = costs.name
+where series.name in (select costs.name from costs inner join days on costs.usage_date = days.usage_date)
+order by series.colour, days.usage_date

@@ -9,7 +9,6 @@ select
     rows_ignored,
     rows_quarantined,
     bytes_read / 1000000.0 as megabytes_read,
-    seconds,
-    load_id
+    seconds
 from marts.load_report
 order by started_at desc, source

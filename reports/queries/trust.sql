@@ -6,8 +6,8 @@ select
     ) as quarantined,
     (select coalesce(sum(rows_read), 0) from marts.load_report) as rows_read,
     (select count(*) from marts.load_report) as loads,
-    count(checks.check_id) as checks,
-    count(checks.check_id) filter (not checks.is_success) as failed_checks
+    count(checks.checked_at) as checks,
+    count(checks.checked_at) filter (not checks.is_success) as failed_checks
 from (select 1) as one_row
 left join (
     select *

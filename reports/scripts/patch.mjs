@@ -97,6 +97,20 @@ const PATCHES = [
 	},
 	{ package: '@evidence-dev/evidence', version: '40.1.8', files: {} },
 	{
+		package: '@evidence-dev/sdk',
+		version: '4.0.2',
+		files: {
+			// where a host serves the site is told with each build, and no part of the project
+			'src/configuration/getEvidenceConfig.js': [
+				[
+					"const result = yaml.parse(configFileContent.replaceAll(/($|\\s)(@.+):/g, '$1\"$2\":'));",
+					`const result = yaml.parse(configFileContent.replaceAll(/($|\\s)(@.+):/g, '$1"$2":'));
+		result.deployment = { basePath: process.env.MINDWEAVE_BASE_PATH ?? '' };`
+				]
+			]
+		}
+	},
+	{
 		package: '@evidence-dev/core-components',
 		version: '5.4.2',
 		files: {

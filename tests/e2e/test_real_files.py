@@ -13,21 +13,21 @@ REAL_TRANSCRIPTS = SHARED / "real" / "claude_code"
 GENERATOR = SHARED / "tools" / "gen_transcripts.py"
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("real") / "mindweave"
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "mindweave"
 
 
-def load_and_build(home, customer, path):
-    """Return the customer's settings, and what was printed."""
-    printed = succeeds(mindweave(home, "load", "--customer", customer, "--path", path))
-    printed += succeeds(mindweave(home, "build", "--customer", customer))
-    return home_settings(home, customer), printed
+def load_and_build(home, path):
+    """Return the settings, and what was printed."""
+    printed = succeeds(mindweave(home, "load", "--path", path))
+    printed += succeeds(mindweave(home, "build"))
+    return home_settings(home), printed
 
 
 @pytest.mark.skipif(not REAL_TRANSCRIPTS.exists(), reason="no real transcripts beside this clone")
 def test_real_transcripts_are_counted_and_their_broken_lines_are_in_the_report(home):
-    settings, printed = load_and_build(home, "real", REAL_TRANSCRIPTS)
+    settings, printed = load_and_build(home, REAL_TRANSCRIPTS)
 
     [[read, loaded, ignored, quarantined]] = rows(
         settings,
@@ -64,10 +64,11 @@ def _answers(files):
 
 @pytest.mark.skipif(not GENERATOR.exists(), reason="no generator of transcripts beside this clone")
 def test_tokens_by_day_and_model_and_calls_of_tools_equal_the_truth(home, tmp_path):
-    subprocess.run([sys.executable, GENERATOR, tmp_path, "--requests", "3000"], check=True)
-    truth = json.loads((tmp_path / "truth.json").read_text())
+    generated = tmp_path / "generated"
+    subprocess.run([sys.executable, GENERATOR, generated, "--requests", "3000"], check=True)
+    truth = json.loads((generated / "truth.json").read_text())
 
-    settings, _ = load_and_build(home, "generated", tmp_path)
+    settings, _ = load_and_build(home, generated)
 
     names = ("requests", "input_tokens", "output_tokens", "cache_read", "cache_5m", "cache_1h")
     by_day_and_model = {

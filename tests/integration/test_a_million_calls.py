@@ -1,17 +1,16 @@
 """Money stays exact over many small amounts, on every engine."""
 
-import subprocess
-import sys
 from decimal import Decimal
 
 import pytest
 
-from dlt_pipelines.config import PROJECT_DIR, Settings
+from dlt_pipelines.config import Settings
 from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.load import make_missing_tables
 from dlt_pipelines.sources.claude_code.tables import MESSAGES
+from flows.dbt_project import DbtProject
 from tests.statements import execute
-from tests.transcripts import answer, command_environment, load, write
+from tests.transcripts import answer, load, write
 
 # 4 tokens in and 1 out of Sonnet 4.6: 0.000027 dollars
 TINY = {
@@ -52,22 +51,9 @@ def test_a_million_small_calls_cost_what_they_cost_together(settings):
         f"from {messages} cross join {NUMBERS[warehouse.engine]}",
     )
 
-    target = str(settings.home / "dbt")
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "dbt.cli.main", "--quiet", "build"),
-            *("--select", "+mcp_calls", *(f"+{mart}" for mart in COST_MARTS)),
-            *("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"),
-            *("--target-path", target, "--log-path", target),
-        ],
-        cwd=PROJECT_DIR,
-        env=command_environment(
-            settings.home,
-            DO_NOT_TRACK="1",
-            MINDWEAVE_CUSTOMER="local",
-            **warehouse.dbt_environment(),
-        ),
-        check=True,
+    DbtProject(settings).build(
+        *("--select", "+mcp_calls", *(f"+{mart}" for mart in COST_MARTS)),
+        *("--exclude-resource-type", "test", "unit_test"),
     )
 
     for mart in ("mcp_calls", *COST_MARTS):

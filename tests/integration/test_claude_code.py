@@ -25,6 +25,7 @@ from tests.transcripts import (
     home_settings,
     load,
     one_pass,
+    prompt,
     rows,
     succeeds,
     tool_result,
@@ -41,6 +42,9 @@ DISTINCT_ROWS = """
     union
     select 'tool result', file_id, line_number, block_index, tool_use_id, null, null
     from {raw}.claude_code_tool_results
+    union
+    select 'prompt', file_id, line_number, null, dedup_hash, null, null
+    from {raw}.claude_code_prompts
     union
     select 'pass', file_id, line_number, pass_index, pass_type, input_tokens, output_tokens
     from {raw}.claude_code_passes
@@ -260,6 +264,32 @@ class TestWhatLands:
         assert rows(
             settings, "select tool_use_id, is_error from {raw}.claude_code_tool_results"
         ) == [("toolu_1", True)]
+
+    def test_one_input_written_in_two_ways_has_one_fingerprint_and_a_sketch(
+        self, settings, transcript
+    ):
+        inputs: tuple[dict[str, Any], ...] = (
+            {"a": 1, "b": {"d": 2.5, "c": None}},
+            {"b": {"c": None, "d": 2.5}, "a": 1},
+            {},
+        )
+        records = [tool_use(number) for number in range(len(inputs))]
+        for record, value in zip(records, inputs, strict=True):
+            record["message"]["content"][0]["input"] = value
+        write(transcript, *records)
+        load(settings, transcript)
+
+        uses = rows(
+            settings,
+            """
+            select input_fingerprint, content_kind, shingle_count
+            from {raw}.claude_code_tool_uses
+            inner join {raw}.content_fingerprints on input_fingerprint = dedup_hash
+            order by tool_use_id
+            """,
+        )
+        assert uses[0] == uses[1] == (uses[0][0], "tool_input", 9)
+        assert uses[2][1:] == ("tool_input", 1)
 
     def test_half_an_emoji_in_the_text_costs_no_answer(self, settings, transcript):
         halves = [
@@ -866,19 +896,21 @@ class TestPeopleAndProjects:
         assert row[1]
 
     def test_two_customers_with_the_same_input_share_nothing(self, settings, transcript):
-        write(transcript, tool_use(1), tool_result(1), "broken")
+        write(transcript, prompt(1), tool_use(1), tool_result(1), "broken")
         globex = Settings(settings.home, settings.warehouse_url, "globex")
         values = []
         for customer in (settings, globex):
-            assert counts(load(customer, transcript)) == (3, 2, 0, 1)
+            assert counts(load(customer, transcript)) == (4, 3, 0, 1)
             values.append(
                 rows(
                     customer,
                     """
-                    select user_id, file_id, project_fingerprint, input_fingerprint,
-                        row_fingerprint, location
-                    from {raw}.claude_code_messages
+                    select messages.user_id, file_id, project_fingerprint, input_fingerprint,
+                        row_fingerprint, location, dedup_hash, prints.sketch
+                    from {raw}.claude_code_messages as messages
                     inner join {raw}.claude_code_tool_uses using (file_id)
+                    inner join {raw}.claude_code_prompts using (file_id)
+                    inner join {raw}.content_fingerprints as prints using (dedup_hash)
                     cross join {raw}.quarantine
                     """,
                 )
@@ -886,6 +918,153 @@ class TestPeopleAndProjects:
 
         [[local], [other]] = values
         assert set(local).isdisjoint(other)
+
+
+class TestPrompts:
+    def test_a_prompt_that_a_person_typed_lands_as_its_fingerprint(self, settings, transcript):
+        blocks = [
+            {"type": "text", "text": "Why is"},
+            {"type": "image", "source": {"data": "aGk="}},
+            {"type": "text", "text": "REFUND stuck?"},
+        ]
+        write(
+            transcript,
+            prompt(1, "Why is refund stuck"),
+            prompt(2, blocks, sessionId="session-2"),
+            prompt(3, "?!"),
+        )
+
+        result = load(settings, transcript, root={"user": "dana", "team": "payments"})
+        assert counts(result) == (3, 3, 0, 0)
+        key = customer_key(settings.home, "local")
+        stuck = key.fingerprint("prompt", "why is refund stuck")
+        who = (key.person("dana"), "payments", datetime(2025, 10, 3, 10, 14, 58, 2000))
+        assert rows(
+            settings,
+            """
+            select record_uuid, session_id, dedup_hash, user_id, team_id, observed_at
+            from {raw}.claude_code_prompts order by line_number
+            """,
+        ) == [
+            ("uuid-prompt-1", "session-1", stuck, *who),
+            ("uuid-prompt-2", "session-2", stuck, *who),
+            ("uuid-prompt-3", "session-1", None, *who),
+        ]
+        assert rows(
+            settings,
+            """
+            select source, content_kind, dedup_hash, normalization, shingle_count, sketch_size,
+                length(sketch)
+            from {raw}.content_fingerprints
+            """,
+        ) == [("claude_code", "prompt", stuck, "1", 2, 256, 32)]
+
+    @pytest.mark.parametrize(
+        "record",
+        [
+            prompt(isMeta=True),
+            prompt(isCompactSummary=True),
+            prompt(isSidechain=True),
+            prompt(timestamp="yesterday"),
+            prompt(content=""),
+            prompt(content=[]),
+            prompt(content=[{"type": "image"}, "text", None]),
+            prompt(content={"type": "text", "text": "no list"}),
+            prompt(content=None),
+            prompt(content="<command-name>/init</command-name>\n<command-args>a</command-args>"),
+            prompt(content="\n<command-message>init is running</command-message>"),
+            prompt(content="<local-command-stdout>done</local-command-stdout>"),
+            prompt(content="<bash-input>ls</bash-input>"),
+            prompt(content="<bash-stdout>a b</bash-stdout><bash-stderr></bash-stderr>"),
+            prompt(content="<user-memory-input>remember</user-memory-input>"),
+            prompt(content="<system-reminder>\nThe file changed\n</system-reminder>"),
+            prompt(content=[{"type": "text", "text": "[Request interrupted by user]"}]),
+            prompt(content="[Request interrupted by user for tool use]"),
+            prompt(content="Caveat: The messages below were generated by the user while running"),
+            prompt(content="This session is being continued from a previous conversation that"),
+        ],
+    )
+    def test_what_nobody_typed_is_no_prompt(self, settings, transcript, record):
+        write(transcript, answer(1), record)
+
+        assert counts(load(settings, transcript)) == (2, 1, 1, 0)
+        assert rows(settings, "select * from {raw}.claude_code_prompts") == []
+        assert rows(settings, "select * from {raw}.content_fingerprints") == []
+
+    def test_a_result_of_a_tool_is_no_prompt_nor_is_what_stands_beside_it(
+        self, settings, transcript
+    ):
+        record = tool_result(1)
+        record["message"]["content"].append({"type": "text", "text": "not typed"})
+        write(transcript, record)
+
+        assert counts(load(settings, transcript)) == (1, 1, 0, 0)
+        assert rows(settings, "select * from {raw}.claude_code_prompts") == []
+
+    def test_what_the_client_adds_to_a_prompt_does_not_count(self, settings, transcript):
+        notes = "<system-reminder>\nToday is Friday.\n</system-reminder>"
+        opened = "<ide_opened_file>The user opened /a.py in the IDE.</ide_opened_file>"
+        write(
+            transcript,
+            prompt(1, "Fix <b>this</b> first"),
+            prompt(2, f"Fix <b>this</b> first\n{notes}"),
+            prompt(3, [{"type": "text", "text": text} for text in (opened, "Fix <b>this b first")]),
+        )
+        load(settings, transcript)
+
+        [(prompts,)] = rows(settings, "select count(dedup_hash) from {raw}.claude_code_prompts")
+        assert prompts == 3
+        key = customer_key(settings.home, "local")
+        assert rows(settings, "select distinct dedup_hash from {raw}.claude_code_prompts") == [
+            (key.fingerprint("prompt", "fix b this b first"),)
+        ]
+
+    def test_a_prompt_with_an_id_that_is_no_plain_text_is_refused(self, settings, transcript):
+        write(transcript, prompt(1, uuid="u\n1"), prompt(2, sessionId="s" * 2000))
+
+        assert counts(load(settings, transcript)) == (2, 0, 0, 2)
+        assert rows(settings, "select distinct reason from {raw}.quarantine") == [
+            ("an id or a name is not plain text",)
+        ]
+
+    def test_nothing_of_a_prompt_or_an_input_is_in_any_raw_table(self, settings, transcript):
+        question = tool_use(1)
+        question["message"]["content"][0]["input"] = {"canary": "canary"}
+        write(
+            transcript,
+            prompt(1, "canary"),
+            prompt(2, [{"type": "text", "text": "Where is the canary?"}]),
+            question,
+            prompt(3, "canary", uuid="bad\n"),
+        )
+        assert counts(load(settings, transcript)) == (4, 3, 0, 1)
+
+        tables = rows(
+            settings,
+            "select table_name from information_schema.tables where table_schema = '{raw}'",
+        )
+        landed = {name: rows(settings, f"select * from {{raw}}.{name}") for (name,) in tables}
+        assert len(landed["content_fingerprints"]) == 3
+        assert "canary" not in str(landed).lower()
+
+    def test_the_switch_takes_what_is_volatile_as_one_word(self, settings, transcript, monkeypatch):
+        monkeypatch.setenv("FINGERPRINTS__LEAVE_OUT_VOLATILE", "true")
+        write(transcript, prompt(1, "Why is T-1042 stuck"), prompt(2, "Why is T-7 stuck"))
+        load(settings, transcript)
+
+        assert rows(
+            settings,
+            "select normalization, shingle_count from {raw}.content_fingerprints",
+        ) == [("1-volatile", 3)]
+
+    def test_a_wrong_setting_of_fingerprints_is_named_before_anything_is_read(
+        self, settings, transcript, monkeypatch
+    ):
+        monkeypatch.setenv("CUSTOMERS__LOCAL__FINGERPRINTS__SKETCH_SIZE", "5")
+        write(transcript, prompt(1))
+
+        with pytest.raises(MindweaveError, match=r"^fingerprints: sketch_size: [^\n]*$"):
+            load(settings, transcript)
 
 
 def many(folder, files=4, answers=400):

@@ -14,8 +14,9 @@ import pytest
 
 from dlt_pipelines.config import PROJECT_DIR
 from dlt_pipelines.destinations import warehouse_at
-from dlt_pipelines.landing import EXPECTATION_RESULTS
+from dlt_pipelines.landing import EXPECTATION_RESULTS, RawTable
 from dlt_pipelines.load import load_rows, make_missing_tables
+from dlt_pipelines.sources.litellm.tables import SPEND_LOGS
 from flows import close, steps
 from tests.transcripts import (
     Killed,
@@ -254,13 +255,15 @@ def test_a_close_that_is_killed_or_repeated_counts_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("server", [None, "postgres_database", "clickhouse_cluster"], ids=str)
-def test_a_warehouse_that_was_loaded_without_some_tables_gets_them(
+def test_a_warehouse_that_was_loaded_without_some_tables_and_columns_gets_them(
     tmp_path: Path, request: pytest.FixtureRequest, server: str | None
 ) -> None:
     settings = home_settings(tmp_path / "home")
     if server:
         settings = type(settings)(settings.home, request.getfixturevalue(server), "local")
     load_rows(settings, "checks", EXPECTATION_RESULTS, [])
+    older = RawTable(SPEND_LOGS.name, {"load_id": "text"})
+    load_rows(settings, "checks", older, [])
 
     assert make_missing_tables(settings)
 
@@ -268,6 +271,8 @@ def test_a_warehouse_that_was_loaded_without_some_tables_gets_them(
     for table in ("month_closes", "quarantine", "claude_code_messages"):
         query = f"select count(*) as row_count from {settings.raw_schema}.{table}"
         assert warehouse.query(query).to_pylist() == [{"row_count": 0}]
+    columns = ", ".join(SPEND_LOGS.columns)
+    assert not len(warehouse.query(f"select {columns} from {settings.raw_schema}.{older.name}"))
     assert not make_missing_tables(settings)
     # and a source that loads for the first time after a build finds tables that take its files
     loaded = load(settings, write(tmp_path / "t" / "s.jsonl", said(1, "2025-10-03"), "broken"))

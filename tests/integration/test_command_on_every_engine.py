@@ -39,7 +39,9 @@ def shown(home: Path, warehouse_url: str | None) -> tuple[str, dict[str, Any]]:
 
     built = transcripts.succeeds(transcripts.mindweave(home, "build", **variables))
     warehouse = warehouse_at(warehouse_url or str(home / "mindweave.duckdb"))
-    publish._export(warehouse.query, "local", home / "data")
+    publish._export(
+        warehouse.query, "local", home / "data", home / "dbt" / "local" / "manifest.json"
+    )
     site = home / "data" / "marts" / "marts" / "marts.duckdb"
     tables = {}
     with duckdb.connect(site, read_only=True) as connection:

@@ -26,9 +26,10 @@ from flows.locks import exclusive_run
 from tests import transcripts
 
 TABLES = (
-    *("claude_code_files", "claude_code_messages", "claude_code_passes"),
+    *("claude_code_files", "claude_code_messages", "claude_code_passes", "claude_code_prompts"),
     *("claude_code_record_types", "claude_code_tool_results", "claude_code_tool_uses"),
-    *("quarantine", "loads", "expectation_results", "month_closes", LOADS_TABLE),
+    *("content_fingerprints", "quarantine", "loads"),
+    *("expectation_results", "month_closes", LOADS_TABLE),
 )
 
 EDGES = RawTable(

@@ -13,6 +13,7 @@ from dlt_pipelines.config import Settings
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.load import load_source
 from dlt_pipelines.privacy import customer_key
+from tests.contents import prompt_hash, tool_hash
 from tests.transcripts import home_settings, rows
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "real"
@@ -207,10 +208,11 @@ class TestTransforms:
 
     def test_people_and_inputs_of_tools_do_not_land(self, settings, tmp_path):
         path = tmp_path / "tools.jsonl"
+        tool_input = {"q": "secret " * 300}
         record = {
             "at": 1785751200,
             "who": "Dana@Example.com",
-            "call": {"server": "tickets", "tool": "get", "input": "secret"},
+            "call": {"server": "tickets", "tool": "get", "input": tool_input},
         }
         path.write_text(json.dumps(record) + "\n")
         columns = {
@@ -224,6 +226,7 @@ class TestTransforms:
         load(settings, path, columns, kind="tool_calls")
 
         key = customer_key(settings.home, "local")
+        wanted = tool_hash(settings, "mcp__tickets__get", json.dumps(tool_input))
         assert rows(
             settings,
             "select observed_at, user_id, mcp_name, tool_name, input_fingerprint, status "
@@ -231,9 +234,36 @@ class TestTransforms:
         ) == [
             (
                 *(datetime(2026, 8, 3, 10), key.person("dana@example.com"), "tickets", "get"),
-                *(key.fingerprint("tool_input", "secret"), "success"),
+                *(wanted, "success"),
             )
         ]
+        assert rows(
+            settings, "select source, content_kind, dedup_hash from {raw}.content_fingerprints"
+        ) == [("csv", "tool_input", wanted)]
+
+    def test_prompts_land_as_fingerprints(self, settings, tmp_path):
+        path = tmp_path / "calls.csv"
+        asked = ('a,2026-05-01,"Secret, why?"', "b,2026-05-01,SECRET why", "c,2026-05-01,")
+        write(path, "id,time,asked", *asked)
+        columns = {
+            "vendor": {"constant": "anthropic"},
+            "requested_model": {"constant": "claude-opus-5"},
+            "message_id": "id",
+            "observed_at": "time",
+            "prompt": "asked",
+        }
+        load(settings, path, columns)
+
+        wanted = prompt_hash(settings, "secret why")
+        assert rows(
+            settings, "select message_id, dedup_hash from {raw}.call_events order by all"
+        ) == [("a", wanted), ("b", wanted), ("c", None)]
+        assert "secret" not in str(rows(settings, "select * from {raw}.call_events")).lower()
+        assert rows(
+            settings, "select source, content_kind, dedup_hash from {raw}.content_fingerprints"
+        ) == [("csv", "prompt", wanted)]
+        with pytest.raises(MindweaveError, match=r"columns\.dedup_hash is no column of calls"):
+            load(settings, path, {**columns, "dedup_hash": "asked"})
 
 
 class TestChanges:

@@ -1,5 +1,6 @@
 """Events on their way from a store to the marts: none is lost, none counts twice."""
 
+import json
 import os
 from contextlib import closing
 from datetime import timedelta
@@ -17,6 +18,7 @@ from dlt_pipelines.load import make_missing_tables
 from dlt_pipelines.sources.claude_code_otel import ClaudeCodeOtelPlugin
 from flows import steps
 from tests import otlp
+from tests.contents import prompt_hash
 from tests.dbt_process import dbt_process
 from tests.pushed import AT, call, push
 from tests.transcripts import (
@@ -40,6 +42,7 @@ BUILD_MARTS = (
     *("--select", *(f"+{mart}" for mart in MARTS)),
 )
 CANARY = "canary-4c1f"
+INPUT = {"query": CANARY, "limit": 5}
 MINUTE = timedelta(minutes=1)
 
 
@@ -48,9 +51,11 @@ def first_push(settings: Settings) -> None:
     calls = [call(1, cost="0.123456789012345"), call(2, session_id=None), call("moved")]
     push(settings, [*calls, call(1, cost="0.123456789012345")])
     push(settings, [call("theirs", message_id="msg_kept", input_tokens=9)], AT)
-    push(settings, [call(3, unknown=CANARY), call("alone", vendor=..., message_id=...)], AT)
+    asked = call(3, unknown=CANARY, prompt=f" {CANARY.upper()}!", tool_input=INPUT)
+    push(settings, [asked, call("alone", vendor=..., message_id=...)], AT)
     prompt = otlp.event("user_prompt", 7, prompt=CANARY)
-    push(settings, logs=otlp.logs(otlp.api_request(1), otlp.tool_result(2), prompt))
+    tool = otlp.tool_result(2, tool_input=json.dumps(INPUT))
+    push(settings, logs=otlp.logs(otlp.api_request(1), tool, prompt))
 
 
 def second_push(settings: Settings) -> None:
@@ -61,7 +66,8 @@ def second_push(settings: Settings) -> None:
     push(settings, [other_call], AT + MINUTE)
     push(settings, [call("theirs", message_id="msg_dropped", mcp_name=None)], AT + MINUTE)
     prompt = otlp.event("user_prompt", 7, prompt=CANARY)
-    again = otlp.logs(otlp.api_request(1), otlp.tool_result(2), prompt)
+    tool = otlp.tool_result(2, tool_input=json.dumps(INPUT))
+    again = otlp.logs(otlp.api_request(1), tool, prompt)
     push(settings, logs=again, at=AT + MINUTE)
     push(settings, logs=otlp.logs(otlp.api_request(5)), at=AT + MINUTE)
 
@@ -192,6 +198,27 @@ def test_neither_prompts_nor_unknown_members_are_in_the_warehouse(company):
             )
             assert found.fetchall() == [], table
     assert CANARY.encode() not in Path(company.settings.warehouse_url).read_bytes()
+
+
+def test_equal_content_of_two_sources_has_one_hash(company):
+    told = company.ask("select dedup_hash from {raw}.events_calls where dedup_hash is not null")
+    assert set(told) == {(prompt_hash(company.settings, CANARY),)}
+    assert set(company.ask("select dedup_hash from {raw}.claude_code_otel_prompts")) == set(told)
+    inputs = company.ask(
+        "select distinct input_fingerprint from {raw}.events_calls "
+        "where input_fingerprint is not null"
+    )
+    assert inputs == company.ask(
+        "select distinct input_fingerprint from {raw}.claude_code_otel_tool_events"
+    )
+    sources = company.ask(
+        "select content_kind, dedup_hash, string_agg(distinct source order by source), "
+        "count(distinct sketch) from {raw}.content_fingerprints group by all order by all"
+    )
+    assert sources == [
+        ("prompt", *told[0], "claude_code_otel,events", 1),
+        ("tool_input", *inputs[0], "claude_code_otel,events", 1),
+    ]
 
 
 def test_the_order_of_drains_does_not_matter(company, home):

@@ -17,8 +17,9 @@ import pytest
 
 from api.app import Limits, create_app
 from api.tokens import TokenRegistry
+from dlt_pipelines.config import Settings
+from dlt_pipelines.event_gate import open_gate
 from dlt_pipelines.event_store.sqlite_store import SqliteStore
-from dlt_pipelines.privacy import CustomerKey
 from tests.intake import BATCH, CANARY, STRUCTURED, event, serving
 from tests.servers.processes import free_port
 from tests.transcripts import MINDWEAVE, REPOSITORY, assert_one_line
@@ -166,8 +167,7 @@ def test_more_than_fits_in_memory_is_put_off(tmp_path):
         app = create_app(
             registry,
             lambda customer: SqliteStore(tmp_path / f"{customer}.sqlite"),
-            lambda customer: CustomerKey(b"k" * 32),
-            {},
+            lambda customer: open_gate(Settings(tmp_path, "", customer), {}),
             Limits(held_bytes=100),
         )
         headers = {
@@ -197,7 +197,7 @@ def test_an_error_of_ours_tells_nobody_what_was_sent(caplog):
         def customer_of(self, token):
             raise RuntimeError(CANARY)
 
-    app = create_app(Broken(), SqliteStore, CustomerKey, {})  # type: ignore[arg-type]
+    app = create_app(Broken(), SqliteStore, open_gate)  # type: ignore[arg-type]
 
     async def send():
         transport = httpx.ASGITransport(app)

@@ -1,7 +1,9 @@
 """What lands from a LiteLLM gateway, by its database and by its API."""
 
+import json
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import duckdb
 import pytest
@@ -12,9 +14,18 @@ from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.load import load_source
 from dlt_pipelines.privacy import customer_key
 from dlt_pipelines.sources.litellm import client
+from tests.contents import prompt_hash, tool_hash
 from tests.transcripts import home_settings, rows
 from tests.vendors import litellm
-from tests.vendors.litellm import KEY, SPEND_LOGS_PATH, Gateway, changed, insert, make_database
+from tests.vendors.litellm import (
+    KEY,
+    SPEND_LOGS_PATH,
+    Gateway,
+    changed,
+    insert,
+    make_database,
+    spend_logs,
+)
 
 NOW = datetime(2026, 8, 4)
 EVERYTHING = "select * exclude (load_id) from {raw}.%s order by request_id"
@@ -26,6 +37,7 @@ TABLES = (
     "litellm_users",
     "litellm_teams",
     "litellm_audit_logs",
+    "content_fingerprints",
     "quarantine",
 )
 
@@ -111,6 +123,61 @@ def test_other_warehouses_hold_the_same_and_nothing_lands_twice(request, tmp_pat
     assert row["spend"] == Decimal("0.3666073456789")
 
 
+ASKED = "Secret prompt: why?"
+TURNS = [
+    {"role": "user", "content": "before"},
+    {"role": "assistant", "content": "yes"},
+    {"role": "user", "content": [{"type": "text", "text": ASKED}, {"type": "image", "source": {}}]},
+    {"role": "user", "content": [{"type": "tool_result", "content": "x"}]},
+    {"role": "tool", "content": "x"},
+]
+
+
+def test_what_was_asked_lands_as_a_fingerprint_where_prompts_are_stored(
+    tmp_path, postgres_database
+):
+    stored: list[dict[str, Any]] = [
+        {"messages": TURNS},
+        {"messages": json.dumps(TURNS)},
+        {"messages": ASKED.upper()},
+        {"messages": {}, "proxy_server_request": {"messages": TURNS}},
+        {"messages": [], "proxy_server_request": {"body": {"input": f"  {ASKED}"}}},
+        {"messages": {}, "proxy_server_request": {"prompt": ASKED}},
+    ]
+    nothing: list[dict[str, Any]] = [
+        {"messages": {}, "proxy_server_request": {}},
+        {"messages": TURNS[1:2]},
+        {"messages": "?!"},
+        {"messages": None, "proxy_server_request": "x"},
+    ]
+    some = spend_logs()[0]
+    told = [{**some, "request_id": f"asked-{n}", **more} for n, more in enumerate(stored)]
+    told += [{**some, "request_id": f"not-{n}", **more} for n, more in enumerate(nothing)]
+    by_database, by_api = home_settings(tmp_path / "database"), home_settings(tmp_path / "api")
+    make_database(postgres_database, told, with_identities=False)
+    load(by_database, postgres_database)
+    gateway = Gateway(told)
+    with gateway.running():
+        ask(by_api, gateway)
+
+        for settings in (by_database, by_api):
+            wanted = prompt_hash(settings, ASKED)
+            assert rows(
+                settings,
+                "select dedup_hash, count(*) from {raw}.litellm_spend_logs "
+                "where starts_with(request_id, 'asked') = (dedup_hash is not null) group by all "
+                "order by all",
+            ) == [(wanted, len(stored)), (None, len(nothing))]
+            assert rows(
+                settings, "select source, content_kind, dedup_hash from {raw}.content_fingerprints"
+            ) == [("litellm", "prompt", wanted)]
+            for table in ("litellm_spend_logs", "content_fingerprints"):
+                text = str(rows(settings, f"select * from {{raw}}.{table}")).lower()
+                assert "secret" not in text and "why" not in text
+        # what is read again is asked about nothing new
+        assert ask(by_api, gateway).load_id is None
+
+
 def test_a_call_lands_with_every_field_we_need(settings, postgres_database):
     make_database(postgres_database)
     load(settings, postgres_database)
@@ -193,6 +260,13 @@ def test_a_call_lands_with_every_field_we_need(settings, postgres_database):
         ),
         ("refused-tool", "failure", "403", "warehouse", "drop_table", 0, True, 64),
     ]
+    # as a transcript of the same call has it
+    wanted = tool_hash(settings, "mcp__ticketdesk__get_ticket", '{"id":"secret-4711"}')
+    assert rows(
+        settings,
+        "select min(input_fingerprint) from {raw}.litellm_tool_calls "
+        "where tool_name = 'get_ticket'",
+    ) == [(wanted,)]
 
 
 def _call(request_id, message_id, status="success", code=None, hit=False, retries=None):

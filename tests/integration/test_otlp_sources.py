@@ -12,6 +12,7 @@ from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.jsonl_files import LINES_SCHEMA
 from dlt_pipelines.load import load_source
 from dlt_pipelines.privacy import customer_key
+from tests.contents import prompt_hash, tool_hash
 from tests.otlp import (
     AT_NS,
     CLAUDE_CODE,
@@ -247,7 +248,7 @@ class TestClaudeCode:
                 event("permission_mode_changed", 2, from_mode="default", to_mode="plan"),
                 event("mcp_server_connection", 3, status="failed", server_name="tickets"),
                 event("plugin_installed", 4, plugin__name="lint"),
-                event("user_prompt", 5, prompt=WRITTEN),
+                event("user_prompt", 5, prompt="<REDACTED>"),
             ),
         )
 
@@ -419,8 +420,34 @@ class TestClaudeCode:
         assert WRITTEN not in found
         assert "dana" not in found.lower()
         [(fingerprint,)] = landed(settings, "claude_code_otel_tool_events", "input_fingerprint")
-        text = f'mcp__ticketdesk__get_ticket\x1f{{"query":"{WRITTEN}"}}'
-        assert fingerprint == customer_key(settings.home, "local").fingerprint("tool_input", text)
+        assert fingerprint == tool_hash(
+            settings, "mcp__ticketdesk__get_ticket", f'{{"query":"{WRITTEN}"}}'
+        )
+
+    def test_prompts_that_the_client_tells_land_as_fingerprints(self, settings, file):
+        write(
+            file,
+            logs(
+                event("user_prompt", 1, prompt=f" {WRITTEN.upper()}!", prompt_length=9),
+                event("user_prompt", 2, prompt="<REDACTED>", prompt_length=9),
+                event("user_prompt", 3, prompt_length=9),
+                event("user_prompt", 4, prompt="/review the last change"),
+                event("user_prompt", 5, prompt="do it", command_name="review"),
+                event("user_prompt", 6, prompt="/data/build is full"),
+            ),
+        )
+
+        assert load(settings, file) == (6, 2, 4, 0)
+        assert landed(
+            settings, "claude_code_otel_prompts", "record_path", "session_id", "dedup_hash"
+        ) == [
+            ("0.0.0", "session-1", prompt_hash(settings, WRITTEN)),
+            ("0.0.5", "session-1", prompt_hash(settings, "/data/build is full")),
+        ]
+        assert landed(settings, "content_fingerprints", "content_kind", "dedup_hash") == sorted(
+            ("prompt", prompt_hash(settings, text)) for text in (WRITTEN, "/data/build is full")
+        )
+        assert WRITTEN.upper() not in everything(settings).upper()
 
     def test_what_others_sent_is_ignored_and_counted(self, settings, file):
         write(
@@ -535,7 +562,7 @@ USAGE = (
 
 class TestGenai:
     def test_a_model_span_lands_with_every_field_we_need(self, settings, file):
-        secret = {"gen_ai.input.messages": WRITTEN, "user.email": "dana@example.com"}
+        secret = {"gen_ai.output.messages": WRITTEN, "user.email": "dana@example.com"}
         write(file, traces(span("chat", **SONNET, **secret), resource=AGENT))
 
         assert load(settings, file, source="otel_genai") == (1, 1, 0, 0)
@@ -667,7 +694,57 @@ class TestGenai:
             ("9a8b7c6d5e4f0002", "server", "get_ticket", "ticketdesk", None, 64),
             ("9a8b7c6d5e4f0003", "execution", "add", "ticketdesk", None, None),
         ]
+        [(fingerprint,)] = landed(
+            settings, "otel_genai_tool_spans", "max(input_fingerprint) as input_fingerprint"
+        )
+        assert fingerprint == tool_hash(
+            settings, "mcp__ticketdesk__get_ticket", f'{{ "query" : "{WRITTEN}" }}'
+        )
         assert landed(settings, "otel_genai_mcp_requests", "mcp_method") == [("tools/list",)]
+        assert WRITTEN not in everything(settings)
+
+    @pytest.mark.parametrize(
+        "attributes",
+        [
+            {"gen_ai.input.messages": [{"role": "user", "parts": [{"content": WRITTEN}]}]},
+            {
+                "gen_ai.input.messages": [
+                    {"role": "user", "parts": [{"type": "text", "content": "before"}]},
+                    {"role": "assistant", "parts": [{"type": "text", "content": "yes"}]},
+                    {"role": "user", "parts": [{"type": "text", "content": WRITTEN}]},
+                    {"role": "tool", "parts": [{"type": "tool_call_response", "result": "x"}]},
+                ]
+            },
+            {
+                "gen_ai.prompt": [
+                    {"role": "user", "content": [{"type": "text", "text": WRITTEN}]},
+                    {"role": "user", "content": [{"type": "tool_result", "content": "x"}]},
+                ]
+            },
+            {"gen_ai.prompt": WRITTEN},
+            {
+                "gen_ai.prompt.0.role": "system",
+                "gen_ai.prompt.0.content": "be kind",
+                "gen_ai.prompt.9.role": "user",
+                "gen_ai.prompt.9.content": "before",
+                "gen_ai.prompt.10.role": "user",
+                "gen_ai.prompt.10.content": [{"type": "text", "text": WRITTEN}],
+                "gen_ai.prompt.11.role": "assistant",
+                "gen_ai.prompt.11.content": "yes",
+            },
+        ],
+    )
+    def test_what_a_model_was_asked_lands_as_a_fingerprint(self, settings, file, attributes):
+        told = {
+            name: text if isinstance(text, str) else json.dumps(text)
+            for name, text in attributes.items()
+        }
+        write(file, traces(span("chat", **SONNET, **told), resource=AGENT))
+        load(settings, file, source="otel_genai")
+
+        wanted = [(prompt_hash(settings, WRITTEN),)]
+        assert landed(settings, "otel_genai_model_spans", "dedup_hash") == wanted
+        assert landed(settings, "content_fingerprints", "dedup_hash") == wanted
         assert WRITTEN not in everything(settings)
 
     def test_executions_that_name_no_server_may_be_left_out(self, settings, file):

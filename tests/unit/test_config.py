@@ -7,6 +7,7 @@ from dlt_pipelines import config
 from dlt_pipelines.config import (
     configured_sources,
     expand_path,
+    fingerprint_settings,
     read_settings,
     source_configuration,
     validated,
@@ -161,6 +162,50 @@ def test_a_wrong_setting_is_named_and_its_value_is_not(values, where):
     assert message.startswith(f"source acme: {where}: ")
     assert message.endswith("`mindweave sources acme` prints what is allowed")
     assert "hunter2" not in message.replace(where, "")
+
+
+def test_fingerprints_are_made_as_the_customer_says_and_the_environment_wins(write, monkeypatch):
+    write(
+        "config.toml",
+        "[fingerprints]\nleave_out_volatile = true\nsketch_size = 64\n"
+        "[customers.acme.fingerprints]\nsketch_size = 128\n",
+    )
+    chosen = {name: fingerprint_settings(name) for name in ("acme", "globex")}
+    assert {name: one.sketch_size for name, one in chosen.items()} == {"acme": 128, "globex": 64}
+    assert all(one.leave_out_volatile for one in chosen.values())
+
+    monkeypatch.setenv("FINGERPRINTS__SKETCH_SIZE", "512")
+    monkeypatch.setenv("CUSTOMERS__ACME__FINGERPRINTS__LEAVE_OUT_VOLATILE", "false")
+    assert fingerprint_settings("acme").model_dump() == {
+        "leave_out_volatile": False,
+        "sketch_size": 512,
+    }
+
+
+def test_without_configuration_256_hashes_are_kept_and_everything_counts():
+    assert fingerprint_settings("local").model_dump() == {
+        "leave_out_volatile": False,
+        "sketch_size": 256,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("[fingerprints]\nsketch_size = 15", "sketch_size"),
+        ("[fingerprints]\nsketch_size = 4097", "sketch_size"),
+        ("[fingerprints]\nsketch_size = 'many'", "sketch_size"),
+        ("[fingerprints]\nleave_out_volatile = 'secret'", "leave_out_volatile"),
+        ("[fingerprints]\nthreshold = 1", "threshold"),
+        ("fingerprints = true", "configuration"),
+    ],
+)
+def test_a_wrong_setting_of_fingerprints_is_one_line_without_its_value(write, text, where):
+    write("config.toml", text)
+
+    with pytest.raises(MindweaveError, match=rf"^fingerprints: {where}: [^\n]*$") as raised:
+        fingerprint_settings("local")
+    assert "secret" not in str(raised.value)
 
 
 def test_paths_know_the_users_home_and_ours(monkeypatch, tmp_path):

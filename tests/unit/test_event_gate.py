@@ -1,11 +1,16 @@
 """Which schemas the gate takes from sources: none that would keep what it is to hide."""
 
+import json
+
 import pytest
 from pydantic import BaseModel
 
+from dlt_pipelines.cloud_events import received
+from dlt_pipelines.config import Settings
 from dlt_pipelines.errors import MindweaveError
-from dlt_pipelines.event_gate import event_types
+from dlt_pipelines.event_gate import RefusedError, event_types, open_gate
 from dlt_pipelines.plugin import SourcePlugin, installed_plugins
+from tests.contents import prompt_hash, tool_hash
 
 CALL = "com.example.call"
 
@@ -64,3 +69,50 @@ def test_annotations_in_lists_and_objects_count():
 
 def test_the_schemas_of_the_installed_sources_are_taken():
     event_types(installed_plugins().values())
+
+
+QUESTION = "Why is the refund stuck?"
+ASKED = {
+    "mcp_name": {"type": "string"},
+    "tool_name": {"type": "string"},
+    "prompt": {"x-privacy": "prompt"},
+    "tool_input": {"x-privacy": "tool_input"},
+}
+INNER = {"type": "object", "properties": ASKED}
+SCHEMA = {"type": "object", "properties": {**ASKED, "more": {"type": "array", "items": INNER}}}
+
+
+def sent(data):
+    return received({"specversion": "1.0", "id": "1", "source": "//gw", "type": CALL, "data": data})
+
+
+def test_of_what_was_asked_a_fingerprint_is_kept_wherever_it_stands(tmp_path):
+    settings = Settings(tmp_path, "", "acme")
+    gate = open_gate(settings, event_types([source("one", SCHEMA)]))
+    tool = {"mcp_name": "desk", "tool_name": "get", "tool_input": {"q": QUESTION, "n": 1}}
+    text = json.dumps(tool["tool_input"])
+    told = {"prompt": QUESTION, **tool, "more": [{**tool, "tool_input": text}]}
+
+    line, none, refused, blank = gate.admit_all(
+        [
+            sent(told),
+            sent({"tool_input": "of no tool", "prompt": None}),
+            sent([]),
+            sent({"prompt": " "}),
+        ]
+    )
+
+    assert isinstance(refused, RefusedError)
+    assert isinstance(line, bytes)
+    assert isinstance(none, bytes)
+    assert isinstance(blank, bytes)
+    assert "refund" not in line.decode().lower()
+    kept = json.loads(line)["data"]
+    assert kept["prompt"]["dedup_hash"] == prompt_hash(settings, QUESTION.upper())
+    assert kept["prompt"].keys() == {
+        *("dedup_hash", "normalization", "shingle_count", "sketch_size", "sketch")
+    }
+    assert kept["tool_input"]["dedup_hash"] == tool_hash(settings, "mcp__desk__get", text)
+    assert kept["more"][0]["tool_input"] == kept["tool_input"]
+    assert json.loads(none)["data"] == {"tool_input": None, "prompt": None}
+    assert json.loads(blank)["data"]["prompt"]["dedup_hash"] is None

@@ -2,6 +2,7 @@
 
 logs     ->  claude_code_otel_requests      one row an api_request, api_error, … event
              claude_code_otel_tool_events   one row a tool_result, or refusal, of an MCP tool
+             claude_code_otel_prompts       one row a prompt whose text was switched on
              claude_code_otel_audit_events  one row an event of governance
 traces   ->  claude_code_otel_requests, claude_code_otel_tool_events   one row a span
 metrics  ->  claude_code_otel_metrics       one row a data point

@@ -68,6 +68,22 @@ TOOL_EVENTS = RawTable(
     },
 )
 
+PROMPTS = RawTable(
+    "claude_code_otel_prompts",
+    {
+        "load_id": "text",
+        "file_id": "text",
+        "line_number": "bigint",
+        "record_path": "text",
+        "prompt_id": "text",
+        "session_id": "text",
+        "user_id": "text",
+        "team_id": "text",
+        "dedup_hash": "text",
+        "observed_at": "timestamp",
+    },
+)
+
 AUDIT_EVENTS = RawTable(
     "claude_code_otel_audit_events",
     {
@@ -129,4 +145,4 @@ RECORD_TYPES = RawTable(
 
 FILES = files_table("claude_code_otel")
 
-ALL = (REQUESTS, TOOL_EVENTS, AUDIT_EVENTS, METRICS, RECORD_TYPES, FILES)
+ALL = (REQUESTS, TOOL_EVENTS, PROMPTS, AUDIT_EVENTS, METRICS, RECORD_TYPES, FILES)

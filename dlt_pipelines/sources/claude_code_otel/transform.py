@@ -29,9 +29,9 @@ AUDIT_EVENTS = (
     "plugin_installed",
     "tool_decision",
 )
+PROMPT_EVENT = "user_prompt"
 # known, and of no use for cost or governance yet
 OTHER_EVENTS = (
-    "user_prompt",
     "assistant_response",
     "compaction",
     "subagent_completed",
@@ -107,6 +107,10 @@ TOOL: dict[str, Sequence[str]] = {
     "tool_input_size_bytes": ("tool_input_size_bytes",),
     "tool_result_size_bytes": ("tool_result_size_bytes", "tool_result_size"),
 }
+PROMPT: dict[str, Sequence[str]] = {
+    "prompt": ("prompt",),
+    "command_name": ("command_name",),
+}
 GOVERNANCE: dict[str, Sequence[str]] = {
     "decision": ("decision",),
     "decision_source": ("source", "decision_source"),
@@ -163,6 +167,14 @@ COUNTS = (
     "cost_micros",
     "duration_ms",
 )
+# what stands for a prompt that its client does not tell, and what a person typed to the client
+IS_PROMPT = f"""
+    is_own and coalesce(
+        event = '{PROMPT_EVENT}' and prompt != '<REDACTED>' and command_name is null
+        and not regexp_matches(prompt, '^\\s*/[A-Za-z][A-Za-z0-9:_-]*(\\s|$)'),
+        false
+    )
+"""
 TEXTS = "session_id, org_id, request_id, client_request_id, model, trace_id, span_id, prompt_id"
 
 # in this order of questions the first that is answered with yes names the problem
@@ -211,7 +223,8 @@ LOGS = f"""
                 event = 'tool_result' or (event = 'tool_decision' and decision = 'reject'), false
             ) as is_tool,
             is_own and coalesce(event in ({_words(AUDIT_EVENTS)}), false) as is_audit,
-            is_request or is_tool or is_audit as is_kept,
+            {IS_PROMPT} as is_prompt,
+            is_request or is_tool or is_audit or is_prompt as is_kept,
             coalesce(event in ('api_error', 'api_retries_exhausted', 'api_refusal'), false)
                 as is_error,
             event = 'api_request' as needs_tokens,
@@ -299,19 +312,21 @@ POINTS = f"""
     from kinds
 """
 
-PLACE = """
+PERSON = """coalesce(
+        case when rows.email is null and rows.account_id is null then files.user_id end,
+        people.pseudonym
+    )"""
+TEAM = "coalesce(left(rows.team, 300), files.team_id)"
+PLACE = f"""
     $load_id as load_id,
     files.file_id,
     rows.line_number,
     rows.record_path,
-    rows.{name} as {column},
+    rows.{{name}} as {{column}},
     rows.session_id,
     rows.org_id,
-    coalesce(
-        case when rows.email is null and rows.account_id is null then files.user_id end,
-        people.pseudonym
-    ) as user_id,
-    coalesce(left(rows.team, 300), files.team_id) as team_id,
+    {PERSON} as user_id,
+    {TEAM} as team_id,
     left(rows.project_name, 300) as project
 """
 SOURCES = """
@@ -355,10 +370,25 @@ where rows.is_loaded and rows.is_request
 
 # The name and input as a transcript has them, so that equal calls have equal fingerprints; an input
 # that was cut to fit is not the input.
-TOOL_CALL = (
-    "'mcp__' || rows.mcp_server_name || '__' || rows.mcp_tool_name || chr(31) "
-    "|| cast(json(rows.tool_input) as varchar)"
-)
+TOOL_CALL = """
+    case
+        when rows.is_loaded and rows.is_tool and json_valid(rows.tool_input)
+            then 'mcp__' || rows.mcp_server_name || '__' || rows.mcp_tool_name || chr(31)
+                || rows.tool_input
+    end
+"""
+TOOL_CONTENTS = f"""
+select distinct 'tool_input' as content_kind, {TOOL_CALL} as content
+from rows
+where {TOOL_CALL} is not null
+"""
+CONTENTS = f"""
+{TOOL_CONTENTS}
+union all
+select distinct 'prompt' as content_kind, rows.prompt as content
+from rows
+where rows.is_loaded and rows.is_prompt
+"""
 
 LANDED_TOOL_EVENTS = f"""
 select
@@ -369,9 +399,7 @@ select
     left(rows.mcp_server_name, 300) as mcp_server_name,
     left(rows.mcp_tool_name, 300) as mcp_tool_name,
     as_word(rows.mcp_server_scope) as mcp_server_scope,
-    case
-        when json_valid(rows.tool_input) then {fingerprint_sql("tool_input", TOOL_CALL)}
-    end as input_fingerprint,
+    fingerprints.dedup_hash as input_fingerprint,
     case
         when rows.success = 'true' then true
         when rows.success = 'false' or rows.is_error then false
@@ -387,7 +415,27 @@ select
     rows.started_at,
     rows.ended_at
 {SOURCES}
+left join fingerprints
+    on fingerprints.content_kind = 'tool_input' and {TOOL_CALL} = fingerprints.content
 where rows.is_loaded and rows.is_tool
+"""
+
+LANDED_PROMPTS = f"""
+select
+    $load_id as load_id,
+    files.file_id,
+    rows.line_number,
+    rows.record_path,
+    rows.prompt_id,
+    rows.session_id,
+    {PERSON} as user_id,
+    {TEAM} as team_id,
+    fingerprints.dedup_hash,
+    rows.ended_at as observed_at
+{SOURCES}
+left join fingerprints
+    on fingerprints.content_kind = 'prompt' and rows.prompt = fingerprints.content
+where rows.is_loaded and rows.is_prompt
 """
 
 LANDED_AUDIT_EVENTS = f"""
@@ -447,7 +495,7 @@ where rows.is_loaded
 
 
 KNOWN = {
-    "logs": (*REQUEST_EVENTS, "tool_result", *AUDIT_EVENTS, *OTHER_EVENTS),
+    "logs": (*REQUEST_EVENTS, "tool_result", PROMPT_EVENT, *AUDIT_EVENTS, *OTHER_EVENTS),
     "traces": (*REQUEST_SPANS, *TOOL_SPANS, *OTHER_SPANS),
     "metrics": METRICS,
 }
@@ -494,7 +542,7 @@ def reader(context: LoadContext, files: pa.Table, config: OtlpConfig) -> Telemet
         "logs": SignalRows(
             Attributes(
                 first={"event_word": ("event.name",)},
-                record={"event_timestamp": ("event.timestamp",), **call, **GOVERNANCE},
+                record={"event_timestamp": ("event.timestamp",), **call, **GOVERNANCE, **PROMPT},
                 resource=resource,
                 either=either,
                 derived={"event": EVENT},
@@ -502,15 +550,18 @@ def reader(context: LoadContext, files: pa.Table, config: OtlpConfig) -> Telemet
                     "event_timestamp": "time_ns is null or time_ns = '0'",
                     **_only_where("starts_with(event, 'api_')", REQUEST),
                     **_only_where("not starts_with(event, 'api_')", TOOL, GOVERNANCE),
+                    **_only_where(f"event = '{PROMPT_EVENT}'", PROMPT),
                 },
             ),
             LOGS,
             {
                 tables.REQUESTS.name: LANDED_REQUESTS,
                 tables.TOOL_EVENTS.name: LANDED_TOOL_EVENTS,
+                tables.PROMPTS.name: LANDED_PROMPTS,
                 tables.AUDIT_EVENTS.name: LANDED_AUDIT_EVENTS,
             },
             counted="event",
+            contents=CONTENTS,
         ),
         "traces": SignalRows(
             Attributes(
@@ -528,6 +579,7 @@ def reader(context: LoadContext, files: pa.Table, config: OtlpConfig) -> Telemet
                 tables.TOOL_EVENTS.name: LANDED_TOOL_EVENTS,
             },
             counted="event",
+            contents=TOOL_CONTENTS,
         ),
         "metrics": SignalRows(
             Attributes(record=POINT, resource=resource, either=either),

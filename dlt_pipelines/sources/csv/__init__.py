@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dlt_pipelines.config import expand_path
 from dlt_pipelines.errors import MindweaveError
+from dlt_pipelines.fingerprints import CONTENT_FINGERPRINTS
 from dlt_pipelines.landing import CANONICAL_TABLES, newest_sql
 from dlt_pipelines.observed_rows import ObservedRows, landed
 from dlt_pipelines.plugin import SourcePlugin
@@ -78,7 +79,9 @@ class CsvPlugin(SourcePlugin[CsvConfig]):
             for file in self._find_files(files, since, until)
         ]
         known = self._known_files()
-        observed = ObservedRows(self.context, self.name, (*CANONICAL_TABLES, tables.FILES))
+        observed = ObservedRows(
+            self.context, self.name, (*CANONICAL_TABLES, tables.FILES, CONTENT_FINGERPRINTS)
+        )
         total = sum(file.size_bytes for _, file in found)
         done = 0
         said = {

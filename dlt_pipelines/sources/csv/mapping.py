@@ -34,7 +34,10 @@ OWN_COLUMNS = (
     "bucket_key",
     "content_hash",
     "is_empty",
+    "dedup_hash",
 )
+# columns of a file that land as a fingerprint, by kind
+CONTENT: dict[Kind, str] = {"calls": "prompt", "tool_calls": "input_fingerprint"}
 REQUIRED: dict[Kind, tuple[str, ...]] = {
     "calls": ("vendor", "requested_model", "observed_at"),
     "tool_calls": ("mcp_name", "tool_name", "observed_at"),
@@ -133,7 +136,8 @@ class MappedFiles(BaseModel):
     def _fits_the_table(self) -> "MappedFiles":
         table = TABLES[self.kind]
         for name in self.columns:
-            if name not in table.columns or name in OWN_COLUMNS:
+            is_ours = name in table.columns and name not in OWN_COLUMNS
+            if not is_ours and name != CONTENT.get(self.kind):
                 raise ValueError(f"columns.{name} is no column of {self.kind}")
         for name in REQUIRED[self.kind]:
             if name not in self.columns:
@@ -175,6 +179,8 @@ def source_text(mapping: ColumnMapping) -> str:
 def value_sql(name: str, kind: ColumnType, mapping: ColumnMapping, files: MappedFiles) -> str:
     """Return the SQL value of our column from ``text_<name>``; null where the text does not fit."""
     text = f"text_{name}"
+    if name == CONTENT.get(files.kind):
+        return text
     # a constant is written as we write numbers
     decimal = "." if mapping.constant is not None else files.decimal
     number = text if decimal == "." else f"replace({text}, ',', '.')"

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
+from dlt_pipelines.content import CONTENT_FINGERPRINTS_OF_LOAD, make_fingerprints
 from dlt_pipelines.duckdb_warehouse import explain_duckdb
 from dlt_pipelines.errors import MindweaveError
+from dlt_pipelines.fingerprints import CONTENT_FINGERPRINTS, Fingerprinter
 from dlt_pipelines.landing import QUARANTINE, RawTable, newest_sql, run_statement
 from dlt_pipelines.observed_rows import ObservedRows
 from dlt_pipelines.plugin import LoadContext
@@ -15,8 +17,10 @@ from dlt_pipelines.privacy import fingerprint_sql
 from dlt_pipelines.sources.csv import tables
 from dlt_pipelines.sources.csv.mapping import (
     CACHE_TOKENS,
+    CONTENT,
     INPUT_TOKENS,
     REQUIRED,
+    Kind,
     MappedFiles,
     identifier,
     quoted,
@@ -39,6 +43,22 @@ PROBLEMS = {
 }
 WIDTHS = {"1m": "1 minute", "1h": "1 hour", "1d": "1 day"}
 REPORTED = ("usage_buckets", "costs")
+# the name and the input of a tool as a transcript has them, so that equal calls are seen as such
+CONTENT_TEXTS: dict[Kind, tuple[str, str]] = {
+    "calls": ("prompt", "prompt"),
+    "tool_calls": (
+        "tool_input",
+        "'mcp__' || mcp_name || '__' || tool_name || chr(31) || input_fingerprint",
+    ),
+}
+CONTENTS: dict[Kind, str] = {
+    kind: f"""
+    select distinct '{content_kind}' as content_kind, {text} as content
+    from judged
+    where problem is null and {text} is not null
+    """
+    for kind, (content_kind, text) in CONTENT_TEXTS.items()
+}
 
 
 class UnreadableFileError(Exception):
@@ -81,6 +101,12 @@ def land_rows(
         run(_typed(files))
         connection.execute("set timezone = 'UTC'")
         run(_judged(files))
+        if CONTENT.get(files.kind) in files.columns:
+            fingerprinter = Fingerprinter(context.key, context.fingerprints)
+            make_fingerprints(connection, fingerprinter, CONTENTS[files.kind], parameters)
+            observed.landing(CONTENT_FINGERPRINTS).write(
+                connection, CONTENT_FINGERPRINTS_OF_LOAD, parameters
+            )
         quarantined = run("select count(*) from judged where problem is not null") + refused
         run(_named(files))
         usable = rows + refused - quarantined
@@ -254,7 +280,7 @@ def _typed(files: MappedFiles) -> str:
     mappings, columns = files.columns, files.table.columns
     texts = "".join(f", {source_text(m)} as text_{name}" for name, m in mappings.items())
     values = "".join(
-        f", {value_sql(name, columns[name], mapping, files)} as {name}"
+        f", {value_sql(name, columns.get(name, 'text'), mapping, files)} as {name}"
         for name, mapping in mappings.items()
     )
     return f"""
@@ -270,6 +296,7 @@ def _judged(files: MappedFiles) -> str:
     problems = [
         f"when text_{name} is not null and {name} is null then '{name}: {PROBLEMS[columns[name]]}'"
         for name in mappings
+        if name != CONTENT.get(files.kind)
     ]
     required = [f"when {name} is null then '{name}: is missing'" for name in REQUIRED[files.kind]]
     if files.kind == "calls":
@@ -309,8 +336,8 @@ def _value(name: str, files: MappedFiles) -> str:
     if name == "user_id" and is_mapped:
         person = "case when contains(user_id, '@') then lower(user_id) else user_id end"
         return f"'person_' || left({fingerprint_sql('person', person)}, 16)"
-    if name == "input_fingerprint" and is_mapped:
-        return fingerprint_sql("tool_input", name)
+    if name == "input_fingerprint" and is_mapped or name == "dedup_hash" and "prompt" in mappings:
+        return "fingerprints.dedup_hash"
     if name == "input_tokens" and files.input_includes_cache and is_mapped:
         cache = [f"coalesce({token}, 0)" for token in CACHE_TOKENS if token in mappings]
         return " - ".join(["coalesce(input_tokens, 0)", *cache])
@@ -335,6 +362,10 @@ def _named(files: MappedFiles) -> str:
     columns = [name for name in files.table.columns if name not in own]
     values = ", ".join(f"{_value(name, files)} as {name}" for name in columns)
     names = ", ".join(columns)
+    told = "judged"
+    if CONTENT.get(files.kind) in files.columns:
+        # all of them are of one kind
+        told += f" left join fingerprints on {CONTENT_TEXTS[files.kind][1]} = fingerprints.content"
     if files.kind in REPORTED:
         return f"""
         create table named as
@@ -359,7 +390,7 @@ def _named(files: MappedFiles) -> str:
     return f"""
     create table named as
     with
-    ours as (select line_number, {values} from judged where problem is null),
+    ours as (select line_number, {values} from {told} where problem is null),
     identified as (
         select *, coalesce({", ".join(ids)}, cast(line_number as varchar)) as own_id,
             hash({names}) as said

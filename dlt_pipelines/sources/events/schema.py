@@ -1,7 +1,7 @@
 """What a sender may tell of a call in an event ``com.mindweave.mcp.call``, as JSON Schema.
 
-Members that are not named here are left out before anything is stored; ``x-privacy: person`` is
-text that becomes a pseudonym.
+Members that are not named here are left out before anything is stored. ``x-privacy`` says what
+becomes a pseudonym or a fingerprint instead: see `dlt_pipelines.event_gate`.
 """
 
 from collections.abc import Mapping
@@ -104,6 +104,18 @@ CALL_SCHEMA: Mapping[str, Any] = {
         "region": _optional("The cloud region."),
         "user_region": _optional("Where the user is."),
         "data_classification": _optional("The class of the data that was sent."),
+        "prompt": {
+            "type": ["string", "null"],
+            "description": "What a person asked of the model: the text of the last message. Kept "
+            "as a fingerprint only.",
+            "x-privacy": "prompt",
+        },
+        "tool_input": {
+            "type": ["object", "string", "null"],
+            "description": "What tool_name of mcp_name was called with, as JSON or its text. Kept "
+            "as a fingerprint only.",
+            "x-privacy": "tool_input",
+        },
         "is_sidechain": {
             "type": ["boolean", "null"],
             "description": "Whether a sub-agent made the call.",

@@ -60,6 +60,8 @@ CALLS = RawTable(
         "latency_ms": "bigint",
         "cost_usd": "usd",
         "cost_basis": "text",
+        "dedup_hash": "text",
+        "input_fingerprint": "text",
     },
 )
 

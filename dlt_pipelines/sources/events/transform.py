@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dlt_pipelines.fingerprints import CONTENT_FINGERPRINTS, FINGERPRINT_SCHEMA
 from dlt_pipelines.landing import QUARANTINE
 from dlt_pipelines.line_source import Landing, set_aside_sql
 from dlt_pipelines.otlp import PUSHED_TYPES
@@ -117,6 +118,20 @@ CALL_DATA = _shape(
     }
 )
 
+MADE = _shape(
+    {
+        **dict.fromkeys(("dedup_hash", "normalization", "sketch"), "VARCHAR"),
+        **dict.fromkeys(("shingle_count", "sketch_size"), "BIGINT"),
+    }
+)
+# to look for what most calls do not tell would take time
+FINGERPRINTS = f"""
+    case
+        when contains(data, '"dedup_hash":')
+            then from_json(data, '{{"prompt": {MADE}, "tool_input": {MADE}}}')
+    end
+"""
+
 LANDED_CALLS = f"""
 select
     $load_id as load_id,
@@ -139,15 +154,31 @@ select
     -- out of the text itself: as a number it would be a double
     try_cast(
         nullif(regexp_extract(data, '"cost":"?([-+.0-9eE]+)', 1), '') as decimal(38, 15)
-    ) as cost_usd
+    ) as cost_usd,
+    made.prompt.dedup_hash as dedup_hash,
+    made.tool_input.dedup_hash as input_fingerprint
 from (
     select
         *,
-        from_json(data, '{CALL_DATA}') as call
+        from_json(data, '{CALL_DATA}') as call,
+        {FINGERPRINTS} as made
     from received
     where event_type = '{CALL}'
 )
 """
+
+LANDED_FINGERPRINTS = "union all".join(
+    f"""
+    select distinct
+        $load_id as load_id,
+        $source as source,
+        '{kind}' as content_kind,
+        {", ".join(f"made.{kind}.{name} as {name}" for name in FINGERPRINT_SCHEMA.names)}
+    from (select {FINGERPRINTS} as made from received where event_type = '{CALL}')
+    where made.{kind}.dedup_hash is not null
+    """
+    for kind in ("prompt", "tool_input")
+)
 
 OF_OTHERS = """
 select event_source, event_id, event_type, subject, data, event_at, received_at
@@ -198,6 +229,7 @@ class EventRows:
             landing.run(REQUESTS)
             landing.write(tables.EVENTS.name, LANDED_EVENTS)
             landing.write(tables.CALLS.name, LANDED_CALLS)
+            landing.write(CONTENT_FINGERPRINTS.name, LANDED_FINGERPRINTS)
             others = landing.connection.execute(OF_OTHERS, {"types": self._types}).to_arrow_table()
             landing.run(REFUSED)
             refused = landing.run(SET_ASIDE)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from dlt_pipelines.fingerprints import CONTENT_FINGERPRINTS
 from dlt_pipelines.landing import OF_COMPLETE_LOADS
 from dlt_pipelines.observed_rows import ObservedRows
 from dlt_pipelines.plugin import SourcePlugin
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from dlt.extract import DltResource
 
 ROWS_PER_FILE = 250_000
+# with stored prompts a row has any length
+BYTES_PER_FILE = 512 * 2**20
 
 
 class LitellmConfig(BaseModel):
@@ -111,7 +114,7 @@ class LitellmPlugin(SourcePlugin[LitellmConfig]):
             unknown = ", ".join(sorted({*columns} - KNOWN_COLUMNS)) or None
             bookmark = since or self._newest("written_at")
             known = self._known("written_at", bookmark and bookmark - overlap)
-            observed = ObservedRows(context, self.name, tables.ALL)
+            observed = ObservedRows(context, self.name, (*tables.ALL, CONTENT_FINGERPRINTS))
             records = self._records(observed, SPEND_LOGS, unknown, known)
             while True:
                 end = database.part_end(columns, bookmark, config.rows_per_package) or until
@@ -141,7 +144,7 @@ class LitellmPlugin(SourcePlugin[LitellmConfig]):
         if start >= end:
             return []
         api = SpendLogApi(config.base_url, config.api_key.get_secret_value(), config.page_size)
-        observed = ObservedRows(context, self.name, tables.ALL)
+        observed = ObservedRows(context, self.name, (*tables.ALL, CONTENT_FINGERPRINTS))
         records = self._records(observed, PATH, None, self._known("started_at", start))
         windows = api.windows(start, end)
         read = 0
@@ -223,9 +226,12 @@ class LitellmPlugin(SourcePlugin[LitellmConfig]):
 
 
 def _part(first: pa.RecordBatch, more: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yield batches until there are enough rows for a file."""
+    """Yield batches until there is enough for a file."""
     yield first
-    rows = first.num_rows
-    while rows < ROWS_PER_FILE and (batch := next(more, None)) is not None:
+    rows, size = first.num_rows, first.nbytes
+    while (
+        rows < ROWS_PER_FILE and size < BYTES_PER_FILE and (batch := next(more, None)) is not None
+    ):
         yield batch
         rows += batch.num_rows
+        size += batch.nbytes

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.rest import Api
-from dlt_pipelines.sources.litellm.database import KNOWN_COLUMNS, PLAIN_COLUMNS
+from dlt_pipelines.sources.litellm.database import KNOWN_COLUMNS, PLAIN_COLUMNS, REQUESTED
 from dlt_pipelines.sources.litellm.transform import COUNTS, RECORDS_SCHEMA
 
 if TYPE_CHECKING:
@@ -124,8 +124,21 @@ def _record(row: Mapping[str, Any]) -> dict[str, str | None]:
     values["project"] = metadata.get("user_api_key_project_id") if project is None else project
     if row.get("call_type") != "call_mcp_tool":
         values["tool_call"] = None
+    values["messages"] = _messages(row)
     values["written_time"] = row.get("updated_at") or row.get("created_at")
     return {name: _text(value, name in JSON_FIELDS) for name, value in values.items()}
+
+
+def _messages(row: Mapping[str, Any]) -> Any:
+    """Return what was asked, where prompts are stored: messages, or a text."""
+    if row.get("messages"):
+        return row["messages"]
+    request = row.get("proxy_server_request")
+    request = request if isinstance(request, dict) else {}
+    body = request.get("body")
+    body = body if isinstance(body, dict) else {}
+    found = (place.get(name) for name in REQUESTED for place in (body, request))
+    return next((value for value in found if value is not None), None)
 
 
 def _text(value: Any, is_json: bool) -> str | None:

@@ -68,6 +68,17 @@ METADATA = {
     "tool_call": "case when call_type = 'call_mcp_tool' "
     "then metadata -> 'mcp_tool_call_metadata' end",
 }
+# where prompts are stored at all: as messages, else as the client's request has them
+NO_MESSAGES = "'{}', '[]', 'null', '\"\"'"
+REQUESTED = ("messages", "input", "prompt")
+MESSAGES = (
+    f"case when cast(messages as text) not in ({NO_MESSAGES}) then cast(messages as text) end"
+)
+REQUESTED_MESSAGES = ", ".join(
+    f"proxy_server_request #>> '{{{path}}}'"
+    for name in REQUESTED
+    for path in (f"body,{name}", name)
+)
 # read, or left out on purpose; a column that is neither is one to look at
 KNOWN_COLUMNS = {
     *PLAIN_COLUMNS.values(),
@@ -308,6 +319,16 @@ def _unescaped(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _field(name: str, columns: Sequence[str]) -> sql.Composable:
     if name in METADATA:
         return sql.SQL(METADATA[name] if "metadata" in columns else "null")
+    if name == "messages":
+        found = [
+            text
+            for column, text in (
+                ("messages", MESSAGES),
+                ("proxy_server_request", REQUESTED_MESSAGES),
+            )
+            if column in columns
+        ]
+        return sql.SQL(f"coalesce({', '.join([*found, 'null'])})")
     column = PLAIN_COLUMNS[name]
     return _column(column) if column in columns else sql.SQL("null")
 

@@ -21,6 +21,7 @@ SPEND_LOGS = RawTable(
         "project": "text",
         "session_id": "text",
         "agent_id": "text",
+        "dedup_hash": "text",
         "model": "text",
         "model_group": "text",
         "custom_llm_provider": "text",

@@ -8,8 +8,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from dlt_pipelines.content import CONTENT_FINGERPRINTS_OF_LOAD, MACROS, make_fingerprints
 from dlt_pipelines.duckdb_warehouse import explain_duckdb
 from dlt_pipelines.errors import MindweaveError
+from dlt_pipelines.fingerprints import CONTENT_FINGERPRINTS, Fingerprinter
 from dlt_pipelines.landing import QUARANTINE, run_statement
 from dlt_pipelines.observed_rows import ObservedRows
 from dlt_pipelines.plugin import LoadContext
@@ -53,6 +55,7 @@ RECORD_FIELDS = (
     "attempted_retries",
     "attempted_fallbacks",
     "used_client_oauth_token",
+    "messages",
     "written_time",
 )
 RECORDS_SCHEMA = pa.schema([(name, pa.string()) for name in RECORD_FIELDS])
@@ -214,12 +217,15 @@ judged as (
 )
 
 -- of what was read, the texts are kept where the row is refused, for its fingerprint
-select * replace (
-    case when problem is not null then usage end as usage,
-    case when problem is not null then additional_usage end as additional_usage,
-    case when problem is not null then cost_breakdown end as cost_breakdown,
-    case when problem is not null then tool_call end as tool_call
-)
+select
+    * replace (
+        case when problem is not null then messages end as messages,
+        case when problem is not null then usage end as usage,
+        case when problem is not null then additional_usage end as additional_usage,
+        case when problem is not null then cost_breakdown end as cost_breakdown,
+        case when problem is not null then tool_call end as tool_call
+    ),
+    case when problem is null and kind = 'model' then prompt_of(judged.messages) end as prompt
 from judged
 """
 
@@ -261,6 +267,8 @@ FROM_RECORDS = f"""
 from records
 left join people on {PERSON} = people.name
 left join people as end_users on {END_USER} = end_users.name
+left join fingerprints
+    on fingerprints.content_kind = {{kind}} and fingerprints.content = {{content}}
 where records.problem is null"""
 
 
@@ -278,6 +286,7 @@ select
     {MESSAGE_ID} as message_id,
     call_type,
     agent_id,
+    fingerprints.dedup_hash,
     model,
     model_group,
     custom_llm_provider,
@@ -295,7 +304,7 @@ select
     {_time("first_token_time")} as first_token_at,
     {_time("written_time")} as written_at,
     $unknown_fields as unknown_fields
-{FROM_RECORDS}
+{FROM_RECORDS.format(kind="'prompt'", content="records.prompt")}
     and records.kind = 'model'
 """
 
@@ -318,24 +327,62 @@ TOOL_INPUT = (
     f"'mcp__' || {MCP_NAME} || '__' || coalesce({TOOL_NAME}, '') || chr(31) "
     "|| coalesce(cast(tool.arguments as varchar), 'null')"
 )
+CONTENTS = f"""
+select distinct 'prompt' as content_kind, prompt as content
+from records
+where prompt is not null
+union all
+select distinct 'tool_input' as content_kind, {TOOL_INPUT} as content
+from records
+where problem is null and kind = 'tool'
+"""
 TOOL_CALLS = f"""
 select
     {IDENTITIES},
     {MCP_NAME} as mcp_name,
     {TOOL_NAME} as tool_name,
-    {fingerprint_sql("tool_input", TOOL_INPUT)} as input_fingerprint,
+    fingerprints.dedup_hash as input_fingerprint,
     {_amount("spend_usd")},
     {_count("request_duration_ms")},
     started_at,
     {_time("end_time")} as ended_at,
     {_time("written_time")} as written_at,
     $unknown_fields as unknown_fields
-{FROM_RECORDS}
+{FROM_RECORDS.format(kind="'tool_input'", content=TOOL_INPUT)}
     and records.kind = 'tool'
 """
 
 # when a record was written, and what else we cannot read of it, does not change what it says
 NOT_HASHED = ("load_id", "written_at", "unknown_fields", "content_hash")
+
+
+def _news(columns: Iterable[str], query: str) -> str:
+    """Return the rows of ``query`` that are not known with the same content."""
+    hashed = ", ".join(name for name in columns if name not in NOT_HASHED)
+    return f"""
+    select $load_id as load_id, hashed.*
+    from (
+        select *, printf('%016x', hash({hashed})) as content_hash
+        from ({query})
+    ) as hashed
+    anti join known
+        on hashed.request_id = known.request_id and hashed.content_hash = known.content_hash
+    """
+
+
+NEWS = {
+    tables.SPEND_LOGS.name: _news(tables.SPEND_LOGS.columns, SPEND_LOGS),
+    tables.TOOL_CALLS.name: _news(tables.TOOL_CALLS.columns, TOOL_CALLS),
+}
+NEW_FINGERPRINTS = f"""
+select *
+from ({CONTENT_FINGERPRINTS_OF_LOAD}) as made
+where made.dedup_hash in (
+    select dedup_hash from ({NEWS[tables.SPEND_LOGS.name]})
+    union all
+    select input_fingerprint from ({NEWS[tables.TOOL_CALLS.name]})
+)
+"""
 
 REFUSED = f"""
 insert into quarantine by name
@@ -404,6 +451,7 @@ class SpendLogRecords:
         self._context = context
         self._parameters: dict[str, Any] = {
             "load_id": context.load_id,
+            "source": "litellm",
             "location": location,
             "usage": USAGE,
             "additional_usage": ADDITIONAL_USAGE,
@@ -413,12 +461,18 @@ class SpendLogRecords:
         }
         self._landing = {
             table.name: observed.landing(table)
-            for table in (tables.SPEND_LOGS, tables.TOOL_CALLS, tables.CALL_TYPES, QUARANTINE)
+            for table in (
+                *(tables.SPEND_LOGS, tables.TOOL_CALLS, tables.CALL_TYPES),
+                *(CONTENT_FINGERPRINTS, QUARANTINE),
+            )
         }
+        self._fingerprinter = Fingerprinter(context.key, context.fingerprints)
         self._connection = duckdb.connect(config={"autoinstall_known_extensions": False})
         # content must not spill to the disk, and a time without a zone is UTC
         self._connection.execute("set temp_directory = ''; set timezone = 'UTC'")
         self._connection.execute("set preserve_insertion_order = false")
+        for macro in MACROS:
+            self._connection.execute(macro)
         self._connection.execute(QUARANTINE.create_sql())
         self._connection.execute(
             "create table call_types (call_type varchar, is_read boolean, record_count bigint)"
@@ -447,10 +501,13 @@ class SpendLogRecords:
             self._connection.register("arriving", reader)
             rows_read = self._run(RECORDS)
             self._run(PEOPLE.format(person=PERSON, end_user=END_USER))
+            make_fingerprints(self._connection, self._fingerprinter, CONTENTS, self._parameters)
             loaded_before = self.rows_loaded
-            for table, query in ((tables.SPEND_LOGS, SPEND_LOGS), (tables.TOOL_CALLS, TOOL_CALLS)):
-                self._landing[table.name].write(
-                    self._connection, _news(table.columns, query), self._parameters
+            for table, query in NEWS.items():
+                self._landing[table].write(self._connection, query, self._parameters)
+            if self._run("select count(*) from fingerprints"):
+                self._landing[CONTENT_FINGERPRINTS.name].write(
+                    self._connection, NEW_FINGERPRINTS, self._parameters
                 )
             quarantined = self._run(REFUSED)
             self._landing[QUARANTINE.name].write(
@@ -484,20 +541,6 @@ class SpendLogRecords:
 
     def _run(self, statement: str) -> int:
         return run_statement(self._connection, statement, self._parameters)
-
-
-def _news(columns: Iterable[str], query: str) -> str:
-    """Return the rows of ``query`` that are not known with the same content."""
-    hashed = ", ".join(name for name in columns if name not in NOT_HASHED)
-    return f"""
-    select $load_id as load_id, hashed.*
-    from (
-        select *, printf('%016x', hash({hashed})) as content_hash
-        from ({query})
-    ) as hashed
-    anti join known
-        on hashed.request_id = known.request_id and hashed.content_hash = known.content_hash
-    """
 
 
 @contextmanager

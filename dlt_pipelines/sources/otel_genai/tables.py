@@ -50,6 +50,7 @@ MODEL_SPANS = RawTable(
         "inference_geo": "text",
         "status_code": "bigint",
         "finish_reason": "text",
+        "dedup_hash": "text",
     },
 )
 

@@ -13,7 +13,6 @@ from dlt_pipelines.line_source import Landing
 from dlt_pipelines.otlp import Attributes, Signal
 from dlt_pipelines.otlp_source import OtlpReader, SignalRows
 from dlt_pipelines.plugin import LoadContext, RowCounts
-from dlt_pipelines.privacy import fingerprint_sql
 from dlt_pipelines.sources.claude_code_otel.transform import IS_OWN as IS_CLAUDE_CODE
 from dlt_pipelines.sources.otel_genai import tables
 
@@ -73,12 +72,33 @@ SPAN: dict[str, Sequence[str]] = {
     "tool_name": ("gen_ai.tool.name", "mcp.tool.name"),
     "tool_use_id": ("gen_ai.tool.call.id",),
     "tool_arguments": ("gen_ai.tool.call.arguments",),
+    "messages": ("gen_ai.input.messages", "gen_ai.prompt"),
     "jsonrpc_request_id": ("jsonrpc.request.id", "mcp.request.id"),
     "mcp_session_id": ("mcp.session.id",),
     "mcp_protocol_version": ("mcp.protocol.version",),
     "network_transport": ("network.transport",),
     "server_address": ("server.address",),
 }
+# Older instrumentations write each message, or each of its fields, as an attribute of its own.
+NUMBERED = "gen_ai\\.prompt\\.[0-9]+\\.role"
+NUMBERED_PROMPT = f"""
+    case
+        when list_position(keys, 'gen_ai.prompt.0.role') is not null
+            then texts[list_position(
+                keys,
+                'gen_ai.prompt.' || list_max(
+                    list_transform(
+                        list_filter(
+                            list_zip(keys, texts),
+                            lambda entry: entry[2] = 'user'
+                                and regexp_full_match(entry[1], '{NUMBERED}')
+                        ),
+                        lambda entry: cast(split_part(entry[1], '.', 3) as bigint)
+                    )
+                ) || '.content'
+            )]
+    end
+"""
 EITHER: dict[str, Sequence[str]] = {
     "email": ("user.email",),
     "person_id": ("enduser.id", "user.id"),
@@ -129,7 +149,11 @@ SPANS = f"""
             coalesce(span_status = '2' or error_type is not null, false) as is_error,
             as_time(start_ns) as started_at,
             as_time(end_ns) as ended_at,
-            coalesce(lower(trim(email)), person_id) as user_name
+            coalesce(lower(trim(email)), person_id) as user_name,
+            case
+                when is_model
+                    then coalesce(prompt_of(messages), parts_of(numbered_prompt), numbered_prompt)
+            end as prompt
         from (
             select
                 *,
@@ -214,15 +238,37 @@ select
         case when regexp_full_match(rows.error_type, '[45][0-9][0-9]')
             then cast(rows.error_type as bigint) end
     ) as status_code,
-    as_word(rows.finish_reason) as finish_reason
+    as_word(rows.finish_reason) as finish_reason,
+    fingerprints.dedup_hash
 {SOURCES}
+left join fingerprints
+    on fingerprints.content_kind = 'prompt' and rows.prompt = fingerprints.content
 where rows.is_loaded and rows.is_model
 """
 
-TOOL_CALL = (
-    "coalesce(rows.server_name, rows.server_address, '') || chr(31) "
-    "|| coalesce(rows.tool_name, '') || chr(31) || cast(json(rows.tool_arguments) as varchar)"
-)
+# The name and input as a transcript has them, so that equal calls have equal fingerprints; an input
+# that was cut to fit is not the input.
+TOOL_CALL = """
+    case
+        when rows.is_loaded and rows.span_role is not null and json_valid(rows.tool_arguments)
+            then case
+                when starts_with(rows.tool_name, 'mcp__') then rows.tool_name
+                else concat(
+                    'mcp__', coalesce(rows.server_name, rows.server_address, 'unknown'),
+                    '__', rows.tool_name
+                )
+            end || chr(31) || rows.tool_arguments
+    end
+"""
+CONTENTS = f"""
+select distinct 'tool_input' as content_kind, {TOOL_CALL} as content
+from rows
+where {TOOL_CALL} is not null
+union all
+select distinct 'prompt' as content_kind, rows.prompt as content
+from rows
+where rows.is_loaded and rows.prompt is not null
+"""
 
 LANDED_TOOL_SPANS = f"""
 select
@@ -234,10 +280,10 @@ select
     rows.server_address,
     rows.jsonrpc_request_id,
     rows.mcp_session_id,
-    case
-        when json_valid(rows.tool_arguments) then {fingerprint_sql("tool_input", TOOL_CALL)}
-    end as input_fingerprint
+    fingerprints.dedup_hash as input_fingerprint
 {SOURCES}
+left join fingerprints
+    on fingerprints.content_kind = 'tool_input' and {TOOL_CALL} = fingerprints.content
 where rows.is_loaded and rows.span_role is not null
 """
 
@@ -294,7 +340,7 @@ def reader(
     }
     signals: Mapping[Signal, SignalRows] = {
         "traces": SignalRows(
-            Attributes(record=SPAN, either=either),
+            Attributes(record=SPAN, either=either, derived={"numbered_prompt": NUMBERED_PROMPT}),
             SPANS,
             {
                 tables.MODEL_SPANS.name: LANDED_MODEL_SPANS,
@@ -302,6 +348,7 @@ def reader(
                 tables.MCP_REQUESTS.name: LANDED_MCP_REQUESTS,
             },
             counted="record_type",
+            contents=CONTENTS,
         ),
     }
     parameters = {"counts_unnamed_tools": counts_unnamed_tools}

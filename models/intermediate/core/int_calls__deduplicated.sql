@@ -32,7 +32,7 @@
 {# of the first record #}
 {% set label_columns = [
     'session_id', 'org_id', 'workspace_id', 'api_key_id', 'project', 'team_id', 'user_id',
-    'user_region', 'data_classification'
+    'user_region', 'data_classification', 'dedup_hash'
 ] %}
 {% set chosen_columns = served_columns + label_columns + ['reported_cost_usd'] %}
 with
@@ -54,27 +54,46 @@ observations as (
     {% endif %}
 ),
 
-ranked as (
+-- each with its own columns alone: a sort of whole observations is what takes memory here
+usage_records as (
     select
-        *,
-        row_number() over (
-            partition by call_id
-            order by
-                is_sidechain asc nulls last,
-                total_tokens desc,
-                case when speed is null then 1 else 0 end asc,
-                observed_at asc,
-                observation_id asc
-        ) as usage_rank,
-        row_number() over (
-            partition by call_id
-            order by is_sidechain asc nulls last, observed_at asc, observation_id asc
-        ) as label_rank,
-        row_number() over (
-            partition by call_id
-            order by loaded_at asc, load_id asc
-        ) as load_rank
-    from observations
+        call_id,
+        source,
+        {{ (usage_columns + served_columns) | join(',\n        ') }}
+    from (
+        select
+            call_id,
+            source,
+            {{ (usage_columns + served_columns) | join(',\n            ') }},
+            row_number() over (
+                partition by call_id
+                order by
+                    is_sidechain asc nulls last,
+                    total_tokens desc,
+                    case when speed is null then 1 else 0 end asc,
+                    observed_at asc,
+                    observation_id asc
+            ) as usage_rank
+        from observations
+    ) as ranked
+    where usage_rank = 1
+),
+
+label_records as (
+    select
+        call_id,
+        {{ label_columns | join(',\n        ') }}
+    from (
+        select
+            call_id,
+            {{ label_columns | join(',\n            ') }},
+            row_number() over (
+                partition by call_id
+                order by is_sidechain asc nulls last, observed_at asc, observation_id asc
+            ) as label_rank
+        from observations
+    ) as ranked
+    where label_rank = 1
 ),
 
 merged as (
@@ -92,19 +111,10 @@ merged as (
         cast(
             min(case when is_sidechain then 1 when not is_sidechain then 0 end) = 1 as boolean
         ) as is_sidechain,
-        max(case when load_rank = 1 then load_id end) as first_load_id,
-        max(case when usage_rank = 1 then source end) as source,
+        substr(min(load_place), 13) as first_load_id,
         max(reported_cost_usd) as reported_cost_usd,
-        max(reported_cost_basis) as reported_cost_basis,
-        {% for column in usage_columns + served_columns %}
-        max(case when usage_rank = 1 then {{ column }} end) as {{ column }},
-        {% endfor %}
-        {% for column in label_columns %}
-        max(case when label_rank = 1 then {{ column }} end) as {{ column }}
-        {%- if not loop.last %},{% endif %}
-
-        {% endfor %}
-    from ranked
+        max(reported_cost_basis) as reported_cost_basis
+    from observations
     group by call_id
 ),
 
@@ -242,9 +252,12 @@ calls as (
         merged.processed_at as processed_at,
         coalesce(merged.is_sidechain, false) as is_sidechain,
         merged.first_load_id as first_load_id,
-        coalesce(chosen.source, merged.source) as source,
-        {% for column in usage_columns + served_columns + label_columns %}
-        coalesce(chosen.{{ column }}, merged.{{ column }}) as {{ column }},
+        coalesce(chosen.source, usage_records.source) as source,
+        {% for column in usage_columns + served_columns %}
+        coalesce(chosen.{{ column }}, usage_records.{{ column }}) as {{ column }},
+        {% endfor %}
+        {% for column in label_columns %}
+        coalesce(chosen.{{ column }}, label_records.{{ column }}) as {{ column }},
         {% endfor %}
         cast(
             coalesce(chosen.reported_cost_usd, merged.reported_cost_usd) as {{ type_usd() }}
@@ -252,6 +265,10 @@ calls as (
         coalesce(chosen.reported_cost_basis, merged.reported_cost_basis) as reported_cost_basis,
         cast(null as {{ dbt.type_string() }}) as merged_into_call_id
     from merged
+    inner join usage_records
+        on merged.call_id = usage_records.call_id
+    inner join label_records
+        on merged.call_id = label_records.call_id
     left join chosen
         on merged.call_id = chosen.call_id
 )

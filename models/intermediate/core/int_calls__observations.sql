@@ -4,8 +4,20 @@
 #}
 with
 
+-- as a text, so that the least one names the first load
 loads as (
-    select * from {{ ref('int_loads__numbered') }}
+    select
+        load_id,
+        processed_at,
+        lpad(
+            cast(
+                row_number() over (order by loaded_at asc, load_id asc)
+                as {{ dbt.type_string() }}
+            ),
+            12,
+            '0'
+        ) || load_id as load_place
+    from {{ ref('int_loads__numbered') }}
 ),
 
 links as (
@@ -18,7 +30,7 @@ linked as (
         reported.{{ column }} as {{ column }},
         {% endfor %}
         coalesce(reported.message_id, links.message_id) as linked_message_id,
-        loads.loaded_at as loaded_at,
+        loads.load_place as load_place,
         loads.processed_at as processed_at
     from {{ ref('int_calls__reported') }} as reported
     inner join loads
@@ -44,7 +56,7 @@ identified as (
         + cache_write_1h_tokens
         + cache_read_tokens
         + output_tokens as total_tokens,
-        loaded_at,
+        load_place,
         processed_at
     from linked
 )

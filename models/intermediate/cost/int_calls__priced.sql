@@ -24,7 +24,8 @@
     'input_tokens', 'cache_write_5m_tokens', 'cache_write_1h_tokens', 'cache_read_tokens',
     'output_tokens', 'cache_write_assumed_tokens', 'web_search_requests', 'service_tier', 'speed',
     'inference_geo', 'region', 'user_region', 'data_classification', 'status', 'latency_ms',
-    'is_sidechain', 'reported_cost_usd', 'reported_cost_basis', 'first_load_id', 'merged_into_call_id', 'called_at'
+    'is_sidechain', 'reported_cost_usd', 'reported_cost_basis', 'dedup_hash', 'first_load_id',
+    'merged_into_call_id', 'called_at'
 ] %}
 with
 
@@ -232,6 +233,7 @@ select
     costed.upper_bound_cost_usd,
     costed.reported_cost_usd,
     costed.reported_cost_basis,
+    costed.dedup_hash,
     case when costed.list_cost_usd is null then 'unpriced' else 'priced' end as pricing_status,
     case
         when costed.all_assumed_tokens > 0 and costed.speed is null

@@ -30,7 +30,10 @@ final as (
         calls.first_called_at,
         calls.last_called_at,
         loads.last_loaded_at,
-        calls.as_of_date
+        calls.as_of_date,
+        cast(
+            {{ dbt.dateadd('day', -1, local_date('loads.last_loaded_at')) }} as date
+        ) as through_date
     from loads
     left join calls
         on loads.source = calls.source

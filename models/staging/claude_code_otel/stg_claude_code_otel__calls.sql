@@ -40,6 +40,7 @@ final as (
         reported_cost_usd,
         case when reported_cost_usd is not null then 'client_estimate' end as reported_cost_basis,
         latency_ms,
+        cast(null as {{ dbt.type_string() }}) as dedup_hash,
         observed_at
     from requests
 )

@@ -41,6 +41,7 @@ final as (
         cost_usd as reported_cost_usd,
         cost_basis as reported_cost_basis,
         latency_ms,
+        dedup_hash,
         called_at as observed_at
     from calls
 )

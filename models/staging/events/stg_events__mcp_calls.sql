@@ -11,7 +11,8 @@
     'tool_name', 'tool_use_id', 'service_tier', 'speed', 'inference_geo', 'region',
     'user_region', 'data_classification', 'status', 'is_sidechain', 'input_tokens',
     'cache_write_5m_tokens', 'cache_write_1h_tokens', 'cache_read_tokens', 'output_tokens',
-    'web_search_requests', 'latency_ms', 'cost_usd', 'cost_basis'
+    'web_search_requests', 'latency_ms', 'cost_usd', 'cost_basis', 'dedup_hash',
+    'input_fingerprint'
 ] %}
 with
 
@@ -76,6 +77,8 @@ final as (
         workspace_id,
         api_key_id,
         tool_use_id,
+        dedup_hash,
+        input_fingerprint,
 
         -- what was called, for whom
         coalesce(lower(vendor), 'unknown') as vendor,

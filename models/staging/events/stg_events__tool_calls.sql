@@ -22,7 +22,7 @@ final as (
         user_id,
         mcp_name,
         tool_name,
-        cast(null as {{ dbt.type_string() }}) as input_fingerprint,
+        input_fingerprint,
         case
             when status = 'success' then 'success'
             when status in ('error', 'rate_limited') then 'error'

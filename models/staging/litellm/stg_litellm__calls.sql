@@ -46,6 +46,7 @@ calls as (
         reported_cost_usd,
         reported_cost_basis,
         latency_ms,
+        dedup_hash,
         started_at as observed_at
     from spend_logs
     where not is_cache_hit

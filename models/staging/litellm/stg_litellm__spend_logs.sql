@@ -42,6 +42,7 @@ renamed as (
         org_id,
         session_id,
         agent_id,
+        dedup_hash,
 
         -- strings
         case

@@ -40,6 +40,7 @@ renamed as (
         reported_cost_usd,
         reported_cost_basis,
         latency_ms,
+        dedup_hash,
         observed_at
     from source
 )

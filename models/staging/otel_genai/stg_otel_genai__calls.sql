@@ -40,6 +40,7 @@ final as (
         reported_cost_usd,
         case when reported_cost_usd is not null then 'provider_estimate' end as reported_cost_basis,
         latency_ms,
+        dedup_hash,
         observed_at
     from spans
 )

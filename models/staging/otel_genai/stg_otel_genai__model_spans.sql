@@ -62,6 +62,7 @@ renamed as (
             else 'success'
         end as status,
         error_type,
+        dedup_hash,
 
         -- booleans
         cast(

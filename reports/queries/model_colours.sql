@@ -1,0 +1,10 @@
+-- The seven dearest of all time have a colour each, the same on every page; the others are grey.
+select
+    case model_id when 'unallocated' then 'No model' else model_id end as name,
+    row_number() over (order by sum(total_cost_usd) desc nulls last, model_id) - 1 as colour
+from marts.cost_by_team
+where model_id <> 'unallocated'
+group by model_id
+having sum(total_cost_usd) is not null
+order by colour
+limit 7
