@@ -13,9 +13,7 @@ calls as (
         call_id,
         session_id,
         called_at,
-        {# until every source says so -#}
-        {{ 'dedup_hash' if 'dedup_hash' in call_columns()
-            else 'cast(null as ' ~ dbt.type_string() ~ ')' }} as dedup_hash
+        dedup_hash
     from {{ ref('int_calls__priced') }}
     where merged_into_call_id is null
 ),
