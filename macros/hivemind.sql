@@ -86,9 +86,8 @@
     inner join {{ ref('int_hivemind__postings') }} as firsts
         on {{ pairs }}.first_id = firsts.fingerprint_id
     inner join {{ ref('int_hivemind__postings') }} as seconds
-        on
-            {{ pairs }}.second_id = seconds.fingerprint_id
-            and firsts.shingle = seconds.shingle
+        on {{ pairs }}.second_id = seconds.fingerprint_id
+        and firsts.shingle = seconds.shingle
     where {{ pairs }}.is_exact
     group by {{ pairs }}.first_id, {{ pairs }}.second_id
 
@@ -117,9 +116,8 @@
         inner join {{ ref('int_hivemind__postings') }} as firsts
             on {{ pairs }}.first_id = firsts.fingerprint_id
         inner join {{ ref('int_hivemind__postings') }} as seconds
-            on
-                {{ pairs }}.second_id = seconds.fingerprint_id
-                and firsts.shingle = seconds.shingle
+            on {{ pairs }}.second_id = seconds.fingerprint_id
+            and firsts.shingle = seconds.shingle
         where not {{ pairs }}.is_exact
     ) as shared
     group by first_id, second_id

@@ -9,17 +9,17 @@ with
 final as (
     select
         {% for column in dimensions + measures %}
-        costs.{{ column }} as {{ column }},
+        daily.{{ column }} as {{ column }},
         {% endfor %}
         hivemind.duplicate_calls as duplicate_calls,
         hivemind.duplicate_cost_usd as duplicate_cost_usd
-    from {{ ref('int_costs__daily') }} as costs
+    from {{ ref('int_costs__daily') }} as daily
     left join {{ ref('int_hivemind__daily') }} as hivemind
-        on
-            {% for column in dimensions %}
-            costs.{{ column }} = hivemind.{{ column }}
-            {{ "and" if not loop.last }}
-            {% endfor %}
+        on daily.usage_date = hivemind.usage_date
+        and daily.team_id = hivemind.team_id
+        and daily.project = hivemind.project
+        and daily.model_id = hivemind.model_id
+        and daily.mcp_name = hivemind.mcp_name
 )
 
 select * from final

@@ -21,9 +21,8 @@ final as (
         max(fingerprints.scope_request_count) as scope_request_count
     from {{ ref('int_hivemind__shared_shingles') }} as shared
     inner join {{ ref('int_hivemind__shingles') }} as shingles
-        on
-            shared.scope_id = shingles.scope_id
-            and shared.shingle = shingles.shingle
+        on shared.scope_id = shingles.scope_id
+        and shared.shingle = shingles.shingle
     inner join fingerprints
         on shingles.fingerprint_id = fingerprints.fingerprint_id
     where shared.fingerprint_count >= {{ least_for_a_template() }}

@@ -15,9 +15,8 @@ final as (
         end as duplicate_of_call_id
     from {{ ref('int_prompts__calls') }} as calls
     left join {{ ref('int_hivemind__pattern_requests') }} as patterns
-        on
-            calls.request_id = patterns.request_id
-            and patterns.content_kind = 'prompt'
+        on calls.request_id = patterns.request_id
+        and patterns.content_kind = 'prompt'
 )
 
 select * from final

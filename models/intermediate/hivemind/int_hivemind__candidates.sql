@@ -34,9 +34,8 @@ final as (
         pivots.is_whole and prefixes.is_whole as is_exact
     from prefixes
     inner join pivots
-        on
-            prefixes.scope_id = pivots.scope_id
-            and prefixes.shingle = pivots.shingle
+        on prefixes.scope_id = pivots.scope_id
+        and prefixes.shingle = pivots.shingle
     where
         pivots.place < prefixes.place
         and (

@@ -32,9 +32,8 @@ requests as (
         ) as previous_asked_at
     from {{ ref('int_hivemind__requests') }} as requests
     inner join fingerprints
-        on
-            requests.content_kind = fingerprints.content_kind
-            and requests.dedup_hash = fingerprints.dedup_hash
+        on requests.content_kind = fingerprints.content_kind
+        and requests.dedup_hash = fingerprints.dedup_hash
 ),
 
 gaps as (

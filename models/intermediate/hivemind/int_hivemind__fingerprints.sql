@@ -44,9 +44,8 @@ joined as (
         ) as scope_id
     from asked
     left join sketches
-        on
-            asked.dedup_hash = sketches.dedup_hash
-            and sketches.place = 1
+        on asked.dedup_hash = sketches.dedup_hash
+        and sketches.place = 1
 ),
 
 shares as (

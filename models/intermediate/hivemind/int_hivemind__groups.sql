@@ -34,52 +34,52 @@ sides as (
 
 {% for number in range(rounds) %}
 {% set before = 'round_' ~ (number - 1) if number else 'ends' %}
-    on_link_{{ number }} as (
-        select
-            *,
-            min(group_id) over (partition by link_id) as of_link
-        from {{ before }}
-    ),
+on_link_{{ number }} as (
+    select
+        *,
+        min(group_id) over (partition by link_id) as of_link
+    from {{ before }}
+),
 
-    on_episode_{{ number }} as (
-        select
-            *,
-            min(of_link) over (partition by episode_id) as of_episode
-        from on_link_{{ number }}
-    ),
+on_episode_{{ number }} as (
+    select
+        *,
+        min(of_link) over (partition by episode_id) as of_episode
+    from on_link_{{ number }}
+),
 
-    in_group_{{ number }} as (
-        select
-            link_id,
-            episode_id,
-            min(of_episode) over (partition by group_id) as known_id
-        from on_episode_{{ number }}
-    ),
+in_group_{{ number }} as (
+    select
+        link_id,
+        episode_id,
+        min(of_episode) over (partition by group_id) as known_id
+    from on_episode_{{ number }}
+),
 
-    asked_{{ number }} as (
-        select
-            in_group_{{ number }}.link_id as link_id,
-            in_group_{{ number }}.episode_id as episode_id,
-            sides.is_asking as is_asking,
-            min(case when sides.is_asking = 0 then in_group_{{ number }}.known_id end) over (
-                partition by
-                    case
-                        when sides.is_asking = 0 then in_group_{{ number }}.episode_id
-                        else in_group_{{ number }}.known_id
-                    end
-            ) as group_id
-        from in_group_{{ number }}
-        cross join sides
-    ),
+asked_{{ number }} as (
+    select
+        in_group_{{ number }}.link_id as link_id,
+        in_group_{{ number }}.episode_id as episode_id,
+        sides.is_asking as is_asking,
+        min(case when sides.is_asking = 0 then in_group_{{ number }}.known_id end) over (
+            partition by
+                case
+                    when sides.is_asking = 0 then in_group_{{ number }}.episode_id
+                    else in_group_{{ number }}.known_id
+                end
+        ) as group_id
+    from in_group_{{ number }}
+    cross join sides
+),
 
-    round_{{ number }} as {{ materialized() }} (
-        select
-            link_id,
-            episode_id,
-            group_id
-        from asked_{{ number }}
-        where is_asking = 1
-    ),
+round_{{ number }} as {{ materialized() }} (
+    select
+        link_id,
+        episode_id,
+        group_id
+    from asked_{{ number }}
+    where is_asking = 1
+),
 {% endfor %}
 
 final as (

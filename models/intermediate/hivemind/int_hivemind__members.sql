@@ -19,12 +19,12 @@ requests_of_groups as (
         requests.person_id as person_id,
         requests.asked_at as asked_at,
         episodes.fingerprint_id as fingerprint_id,
-        coalesce(groups.group_id, episodes.episode_id) as group_id
+        coalesce(joined_groups.group_id, episodes.episode_id) as group_id
     from {{ ref('int_hivemind__episodes') }} as episodes
     inner join requests
         on episodes.request_number = requests.request_number
-    left join {{ ref('int_hivemind__groups') }} as groups
-        on episodes.episode_id = groups.episode_id
+    left join {{ ref('int_hivemind__groups') }} as joined_groups
+        on episodes.episode_id = joined_groups.episode_id
 ),
 
 large_groups as (

@@ -55,9 +55,8 @@ final as (
         end as is_within_the_hour
     from members
     left join similarities
-        on
-            members.original_fingerprint_id = similarities.first_id
-            and members.fingerprint_id = similarities.second_id
+        on members.original_fingerprint_id = similarities.first_id
+        and members.fingerprint_id = similarities.second_id
 )
 
 select * from final

@@ -22,13 +22,11 @@ held as (
         case when boilerplate.shingle is null then 0 else 1 end as is_boilerplate
     from {{ ref('int_hivemind__shingles') }} as shingles
     inner join {{ ref('int_hivemind__shared_shingles') }} as shared
-        on
-            shingles.scope_id = shared.scope_id
-            and shingles.shingle = shared.shingle
+        on shingles.scope_id = shared.scope_id
+        and shingles.shingle = shared.shingle
     left join {{ ref('int_hivemind__boilerplate') }} as boilerplate
-        on
-            shingles.scope_id = boilerplate.scope_id
-            and shingles.shingle = boilerplate.shingle
+        on shingles.scope_id = boilerplate.scope_id
+        and shingles.shingle = boilerplate.shingle
 ),
 
 counted as (

@@ -13,9 +13,7 @@ calls as (
         call_id,
         session_id,
         called_at,
-        {# until every source says so -#}
-        {{ 'dedup_hash' if 'dedup_hash' in call_columns()
-            else 'cast(null as ' ~ dbt.type_string() ~ ')' }} as dedup_hash
+        dedup_hash
     from {{ ref('int_calls__priced') }}
     where merged_into_call_id is null
 ),
@@ -114,9 +112,8 @@ of_sessions as (
         prompts.step_at as asked_at
     from led
     inner join placed as prompts
-        on
-            led.session_id = prompts.session_id
-            and led.prompt_place = prompts.place
+        on led.session_id = prompts.session_id
+        and led.prompt_place = prompts.place
     where led.is_call = 1
 ),
 

@@ -72,7 +72,7 @@ final as (
         cast(calls.observation_count as bigint) as observation_count,
 
         -- similar work
-        hivemind.dedup_hash as dedup_hash,
+        coalesce(hivemind.dedup_hash, calls.dedup_hash) as dedup_hash,
         hivemind.is_duplicate as is_duplicate,
         hivemind.duplicate_of_call_id as duplicate_of_call_id
     from calls

@@ -49,9 +49,8 @@ final as (
         patterns.team_id as team_id
     from patterns
     inner join calls
-        on
-            patterns.request_id = calls.request_id
-            and patterns.content_kind = calls.content_kind
+        on patterns.request_id = calls.request_id
+        and patterns.content_kind = calls.content_kind
 )
 
 select * from final

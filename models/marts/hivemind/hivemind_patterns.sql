@@ -106,8 +106,8 @@ final as (
                 then 'a tool was called with the same input: one call can answer all'
             when suggestion = 'one_hour_cache'
                 then
-                    'at least half of the repeats came within an hour of the one before, and a call '
-                    || 'reads 1,024 tokens or more on average, which is what a cache takes'
+                    'at least half of the repeats came within an hour of the one before, and a '
+                    || 'call reads 1,024 tokens or more on average, which is what a cache takes'
             when suggestion = 'batch'
                 then 'asked ten times or more, and each took one model call without tools'
             when suggestion = 'shared_prompt' and content_kind = 'tool_input'

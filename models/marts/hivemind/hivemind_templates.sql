@@ -40,15 +40,13 @@ teams as (
         count(distinct requests.team_id) as team_count
     from parts
     inner join {{ ref('int_hivemind__shingles') }} as shingles
-        on
-            parts.scope_id = shingles.scope_id
-            and parts.shingle = shingles.shingle
+        on parts.scope_id = shingles.scope_id
+        and parts.shingle = shingles.shingle
     inner join fingerprints
         on shingles.fingerprint_id = fingerprints.fingerprint_id
     inner join {{ ref('int_hivemind__requests') }} as requests
-        on
-            fingerprints.content_kind = requests.content_kind
-            and fingerprints.dedup_hash = requests.dedup_hash
+        on fingerprints.content_kind = requests.content_kind
+        and fingerprints.dedup_hash = requests.dedup_hash
     group by parts.scope_id, parts.shingle
 ),
 
@@ -70,9 +68,8 @@ all_templates as (
         parts.scope_request_count as scope_request_count
     from parts
     inner join teams
-        on
-            parts.scope_id = teams.scope_id
-            and parts.shingle = teams.shingle
+        on parts.scope_id = teams.scope_id
+        and parts.shingle = teams.shingle
 ),
 
 final as (

@@ -1,4 +1,4 @@
--- every call of a pattern is a call, and the pattern costs what they do: no less, and nothing of others
+-- every call of a pattern is a call, and the pattern costs what they do
 with
 
 costs as (
