@@ -1,4 +1,7 @@
-{{ config(materialized='table', order_by=['usage_date', 'team_id', 'project', 'model_id', 'mcp_name']) }}
+{{ config(
+    materialized='table',
+    order_by=['usage_date', 'team_id', 'project', 'model_id', 'mcp_name']
+) }}
 
 {#
   Duplicates by the grain of int_costs__daily. Not in it, as a new call may make one of an old call:

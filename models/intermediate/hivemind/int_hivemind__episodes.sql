@@ -9,7 +9,7 @@ with
 fingerprints as (
     select * from {{ ref('int_hivemind__fingerprints') }}
     where
-        not is_template
+        not is_a_template
         and (
             request_count > 1
             or fingerprint_id in (

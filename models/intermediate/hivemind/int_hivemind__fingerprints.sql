@@ -70,7 +70,7 @@ final as (
         coalesce(shingle_count <= kept_count, true) as is_whole,
         request_count >= {{ least_for_a_template() }}
         and request_count * 1000000 > scope_request_count * {{ template_share() }}
-            as is_template
+            as is_a_template
     from shares
 )
 

@@ -72,7 +72,7 @@ final as (
         on counted.fingerprint_id = fingerprints.fingerprint_id
     where
         counted.is_boilerplate = 0
-        and not fingerprints.is_template
+        and not fingerprints.is_a_template
 )
 
 select * from final

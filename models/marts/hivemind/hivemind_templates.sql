@@ -17,7 +17,7 @@ whole as (
         team_count,
         scope_request_count
     from fingerprints
-    where is_template
+    where is_a_template
 ),
 
 parts as (
