@@ -50,8 +50,8 @@ neighbours as (
 lengths as (
     select
         *,
-        {{ dbt.datediff('period', 'through_date', 'day') }} as later_days,
-        {{ dbt.datediff('through_date', 'next_period', 'day') }} - 1 as days_left
+        {{ dbt.datediff('period', 'through_date', 'day') }} as later_days,  -- noqa: LT05
+        {{ dbt.datediff('through_date', 'next_period', 'day') }} - 1 as days_left  -- noqa: LT05
     from neighbours
 ),
 
@@ -94,23 +94,31 @@ placed as (
 
 summed as (
     select
-        period,
-        through_date,
-        is_whole_day,
-        team_id,
-        model_id,
-        days_left,
-        recent_days,
-        sum(case when is_current then placed.total_calls else 0 end) as total_calls,
-        sum(case when is_current then placed.total_cost_usd end) as total_cost_usd,
-        sum(case when is_current then placed.unpriced_calls else 0 end) as unpriced_calls,
-        sum(case when is_previous then placed.total_calls else 0 end) as previous_calls,
-        sum(case when is_previous then placed.total_cost_usd end) as previous_cost_usd,
-        sum(case when is_previous_month then placed.total_cost_usd end) as previous_month_cost_usd,
-        sum(case when is_recent then placed.total_cost_usd end) as recent_cost_usd
+        placed.period as period,
+        placed.through_date as through_date,
+        placed.is_whole_day as is_whole_day,
+        placed.team_id as team_id,
+        placed.model_id as model_id,
+        placed.days_left as days_left,
+        placed.recent_days as recent_days,
+        sum(case when placed.is_current then placed.total_calls else 0 end) as total_calls,
+        sum(case when placed.is_current then placed.total_cost_usd end) as total_cost_usd,
+        sum(case when placed.is_current then placed.unpriced_calls else 0 end) as unpriced_calls,
+        sum(case when placed.is_previous then placed.total_calls else 0 end) as previous_calls,
+        sum(case when placed.is_previous then placed.total_cost_usd end) as previous_cost_usd,
+        sum(case when placed.is_previous_month then placed.total_cost_usd end)
+            as previous_month_cost_usd,
+        sum(case when placed.is_recent then placed.total_cost_usd end) as recent_cost_usd
     from placed
-    where is_recent or is_current or is_previous_month
-    group by period, through_date, is_whole_day, team_id, model_id, days_left, recent_days
+    where placed.is_recent or placed.is_current or placed.is_previous_month
+    group by
+        placed.period,
+        placed.through_date,
+        placed.is_whole_day,
+        placed.team_id,
+        placed.model_id,
+        placed.days_left,
+        placed.recent_days
 ),
 
 final as (

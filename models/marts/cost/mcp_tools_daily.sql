@@ -8,17 +8,17 @@ tool_calls as (
 
 summed as (
     select
-        usage_date,
-        mcp_name,
-        tool_name,
+        tool_calls.usage_date as usage_date,
+        tool_calls.mcp_name as mcp_name,
+        tool_calls.tool_name as tool_name,
         count(*) as mcp_tool_calls,
-        sum(case when status = 'error' then 1 else 0 end) as failed_tool_calls,
+        sum(case when tool_calls.status = 'error' then 1 else 0 end) as failed_tool_calls,
         count(tool_calls.latency_ms) as timed_tool_calls,
         sum(tool_calls.latency_ms) as latency_ms,
         max(tool_calls.latency_ms) as longest_latency_ms,
         sum(tool_calls.allocated_cost_usd) as allocated_cost_usd
     from tool_calls
-    group by usage_date, mcp_name, tool_name
+    group by tool_calls.usage_date, tool_calls.mcp_name, tool_calls.tool_name
 ),
 
 final as (

@@ -8,9 +8,9 @@ compared as (
 
 summed as (
     select
-        usage_date,
-        vendor,
-        status,
+        compared.usage_date as usage_date,
+        compared.vendor as vendor,
+        compared.status as status,
         coalesce(compared.reason, 'none') as reason_or_none,
         count(*) as compared_rows,
         sum(compared.computed_cost_usd) as computed_cost_usd,
@@ -19,7 +19,11 @@ summed as (
         sum(abs(compared.difference_usd)) as absolute_difference_usd,
         sum(compared.unexplained_usd) as unexplained_usd
     from compared
-    group by usage_date, vendor, status, reason_or_none
+    group by
+        compared.usage_date,
+        compared.vendor,
+        compared.status,
+        coalesce(compared.reason, 'none')
 ),
 
 final as (
