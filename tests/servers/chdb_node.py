@@ -24,7 +24,7 @@ from tests.servers.processes import (
 # not imported: that would start an engine in the tests
 CHDB_WHEEL = Path(importlib.util.find_spec("chdb").origin).parent  # type: ignore[union-attr,arg-type]
 # the data is small and thrown away, and several servers run beside the tests
-MEMORY_BYTES = 2_000_000_000
+MEMORY_BYTES = 3_000_000_000
 CONFIG = """
 <clickhouse>
     <listen_host>127.0.0.1</listen_host>
