@@ -95,7 +95,19 @@ const PATCHES = [
 			]
 		}
 	},
-	{ package: '@evidence-dev/evidence', version: '40.1.8', files: {} },
+	{
+		package: '@evidence-dev/evidence',
+		version: '40.1.8',
+		files: {
+			// a customer without a team has no page of one, which is no error
+			'template/src/pages/+layout.js': [
+				[
+					"export const prerender = import.meta.env.VITE_EVIDENCE_SPA !== 'true';",
+					"export const prerender = 'auto';"
+				]
+			]
+		}
+	},
 	{
 		package: '@evidence-dev/sdk',
 		version: '4.0.2',

@@ -27,6 +27,7 @@ PAGES = {
     "models": "/models/",
     "mcp-servers": "/mcp-servers/",
     "projects": "/projects/",
+    "hivemind": "/hivemind/",
     "reconciliation": "/reconciliation/",
     "metrics": "/metrics/",
     "data-quality": "/data-quality/",
@@ -63,6 +64,19 @@ EMPTY_MARTS = f"""
         (mcp_server_id text, customer_id text, mcp_name text, registry_name text, status text,
         newest_version text, mcp_tool_calls bigint, failed_tool_calls bigint,
         first_called_at timestamp, last_called_at timestamp);
+    create table {{schema}}.hivemind_patterns
+        (pattern_hash text, customer_id text, pattern_kind text, request_count bigint,
+        call_count bigint, team_count bigint, user_count bigint, confidence decimal(12, 9),
+        confidence_error decimal(12, 9), first_seen_at timestamp, last_seen_at timestamp,
+        total_cost_usd decimal(38, 15), avoidable_cost_usd decimal(38, 15), unpriced_calls bigint,
+        mcp_name text, tool_name text, suggestion text, suggestion_rule text);
+    create table {{schema}}.hivemind_team_pairs
+        (pattern_kind text, team_id text, other_team_id text, customer_id text,
+        pattern_count bigint, request_count bigint, repeated_cost_usd decimal(38, 15));
+    create table {{schema}}.hivemind_templates
+        (template_hash text, customer_id text, content_kind text, template_kind text,
+        dedup_hash text, shingle_count bigint, fingerprint_count bigint, request_count bigint,
+        team_count bigint, share decimal(12, 9));
     create table {{schema}}.invoice_ladder
         (period date, customer_id text, vendor text, step_number bigint, step text,
         step_type text, amount_usd decimal(38, 15), running_total_usd decimal(38, 15));
@@ -206,6 +220,23 @@ FILLED_MARTS += """
     union all
     select
         'canary-server', 'acme', null, 'a/never-called', 'active', '1.0', 0, 0, null, null;
+
+    insert into {schema}.hivemind_patterns
+    select
+        'pattern' || n, 'acme', case when n % 3 = 0 then 'tool_call' else 'prompt' end, 2 + n,
+        3 + n, 2, 2, 1 - n * 0.01, null, timestamp '2026-11-02 08:00:00',
+        timestamp '2026-11-20 08:00:00' + n * interval 1 hour, 1.25 * n, 0.755 * n, 0,
+        case when n % 3 = 0 then 'github' end, case when n % 3 = 0 then 'search_code' end,
+        case when n % 3 = 0 then 'cached_tool_result' else 'shared_prompt' end,
+        'why ' || n % 3
+    from (select unnest(range(1, 20)) as n);
+    insert into {schema}.hivemind_patterns values
+        ('other', 'acme', 'prompt', 2, 2, 1, 1, null, null, timestamp '2026-11-02 08:00:00',
+        timestamp '2026-11-03 08:00:00', 1, 0.5, 0, null, null, null, null);
+    insert into {schema}.hivemind_team_pairs values
+        ('prompt', 'data-science', 'platform', 'acme', 5, 14, 3.25),
+        ('prompt', 'mobile', 'platform', 'acme', 2, 5, null),
+        ('tool_call', 'data-science', 'mobile', 'acme', 1, 2, 0.5);
 
     insert into {schema}.invoice_ladder values
         ('2026-10-01', 'acme', 'anthropic', 1, 'computed', 'start', 90.255, 90.255),
@@ -563,6 +594,34 @@ def test_the_ladder_leads_to_the_bill(browser: Browser, site: Site) -> None:
             ["Invoiced", "$100.00"],
         ]
         assert figure(page, "Unexplained (USD)") == "$2.00"
+
+
+def test_patterns_say_what_was_avoidable_and_which_teams_share_them(
+    browser: Browser, site: Site
+) -> None:
+    with open_page(browser, site, PAGES["hivemind"]) as page:
+        if site.customer == "newcomer":
+            assert page.get_by_text("No prompt was asked again by another person").is_visible()
+            assert page.get_by_text("No two teams asked for the same.").is_visible()
+            return
+        avoidable, dearest, least_alike = one_row(
+            site,
+            """
+            select
+                sum(avoidable_cost_usd), max(avoidable_cost_usd) filter (suggestion is not null),
+                arg_max(confidence, avoidable_cost_usd)
+            from hivemind_patterns
+            where pattern_kind = 'prompt'
+            """,
+        )
+        assert figure(page, "Avoidable at most (USD)") == usd(avoidable)
+        first = table_rows(page, "Prompts asked again")[0]
+        assert first[1] == usd(dearest)
+        assert first[5:7] == [share(least_alike), "Share the prompt"]
+        # the smallest patterns are one row in the mart, which is no pattern to look at
+        assert figure(page, "Prompts asked again") == "13"
+        grid = page.locator('table[data-table="Patterns that two teams share"]')
+        assert grid.locator("tbody tr").first.inner_text().split() == ["platform", "5", "2"]
 
 
 def test_a_metric_says_what_it_counts_and_by_which_sql(browser: Browser, site: Site) -> None:

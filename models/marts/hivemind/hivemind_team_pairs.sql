@@ -1,0 +1,47 @@
+{{ config(order_by=['pattern_kind', 'team_id', 'other_team_id']) }}
+
+with
+
+requests as (
+    select
+        patterns.pattern_hash as pattern_hash,
+        case when patterns.content_kind = 'prompt' then 'prompt' else 'tool_call' end
+            as pattern_kind,
+        requests.team_id as team_id,
+        count(*) as request_count,
+        sum(case when not patterns.is_original then requests.total_cost_usd end)
+            as repeated_cost_usd
+    from {{ ref('int_hivemind__pattern_requests') }} as patterns
+    inner join {{ ref('int_hivemind__requests') }} as requests
+        on patterns.request_number = requests.request_number
+    where
+        patterns.published_hash = patterns.pattern_hash
+        and requests.team_id is not null
+    group by patterns.pattern_hash, patterns.content_kind, requests.team_id
+),
+
+final as (
+    select
+        requests.pattern_kind as pattern_kind,
+        requests.team_id as team_id,
+        others.team_id as other_team_id,
+        '{{ customer() }}' as customer_id,
+        cast(count(*) as bigint) as pattern_count,
+        cast(sum(requests.request_count + others.request_count) as bigint) as request_count,
+        cast(
+            sum(
+                coalesce(requests.repeated_cost_usd, others.repeated_cost_usd)
+                + case
+                    when requests.repeated_cost_usd is null then 0
+                    else coalesce(others.repeated_cost_usd, 0)
+                end
+            ) as {{ type_usd() }}
+        ) as repeated_cost_usd
+    from requests
+    inner join requests as others
+        on requests.pattern_hash = others.pattern_hash
+    where requests.team_id < others.team_id
+    group by requests.pattern_kind, requests.team_id, others.team_id
+)
+
+select * from final
