@@ -124,7 +124,7 @@ def test_the_content_was_read(runs):
         read = connection.execute(
             "select rows_loaded, rows_ignored, rows_quarantined from customer_local.load_report"
         ).fetchall()
-        assert read == [(6, 4, 8)] * 2
+        assert read == [(7, 3, 8)] * 2
         assert connection.execute(
             "select count(*) from customer_local.mcp_tool_calls"
         ).fetchone() == (4,)

@@ -125,7 +125,7 @@ final as (
     select
         period,
         through_date,
-        is_whole_day,
+        cast(is_whole_day as {{ dbt.type_boolean() }}) as is_whole_day,
         '{{ customer() }}' as customer_id,
         team_id,
         model_id,

@@ -85,14 +85,14 @@ final as (
         cast(call_count as bigint) as call_count,
         cast(team_count as bigint) as team_count,
         cast(user_count as bigint) as user_count,
-        case
-            when is_published
-                then cast({{ divide_usd('similarity', 'repeat_count') }} as numeric(12, 9))
-        end as confidence,
-        case
-            when is_published
-                then cast({{ divide_usd('similarity_error', 'repeat_count') }} as numeric(12, 9))
-        end as confidence_error,
+        cast(
+            case when is_published then {{ divide_usd('similarity', 'repeat_count') }} end
+            as numeric(12, 9)
+        ) as confidence,
+        cast(
+            case when is_published then {{ divide_usd('similarity_error', 'repeat_count') }} end
+            as numeric(12, 9)
+        ) as confidence_error,
         first_seen_at,
         last_seen_at,
         cast(total_cost_usd as {{ type_usd() }}) as total_cost_usd,
