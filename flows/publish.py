@@ -73,6 +73,9 @@ TYPE_BY_SUFFIX = {
     "_calls": "bigint",
     "_at": "timestamp",
     "_date": "date",
+    "confidence": "decimal(12, 9)",
+    "confidence_error": "decimal(12, 9)",
+    "share": "decimal(12, 9)",
 }
 
 

@@ -30,8 +30,6 @@ prompts as (
         min(reported.team_id) as team_id,
         min(coalesce(precedence.priority, 1000)) as priority
     from reported
-    inner join {{ ref('int_loads__numbered') }} as loads
-        on reported.load_id = loads.load_id
     left join precedence
         on reported.source = precedence.source
     where reported.session_id is not null
