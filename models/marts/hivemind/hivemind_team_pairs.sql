@@ -24,24 +24,24 @@ final as (
     select
         requests.pattern_kind as pattern_kind,
         requests.team_id as team_id,
-        others.team_id as other_team_id,
+        other_requests.team_id as other_team_id,
         '{{ customer() }}' as customer_id,
         cast(count(*) as bigint) as pattern_count,
-        cast(sum(requests.request_count + others.request_count) as bigint) as request_count,
+        cast(sum(requests.request_count + other_requests.request_count) as bigint) as request_count,
         cast(
             sum(
-                coalesce(requests.repeated_cost_usd, others.repeated_cost_usd)
+                coalesce(requests.repeated_cost_usd, other_requests.repeated_cost_usd)
                 + case
                     when requests.repeated_cost_usd is null then 0
-                    else coalesce(others.repeated_cost_usd, 0)
+                    else coalesce(other_requests.repeated_cost_usd, 0)
                 end
             ) as {{ type_usd() }}
         ) as repeated_cost_usd
     from requests
-    inner join requests as others
-        on requests.pattern_hash = others.pattern_hash
-    where requests.team_id < others.team_id
-    group by requests.pattern_kind, requests.team_id, others.team_id
+    inner join requests as other_requests
+        on requests.pattern_hash = other_requests.pattern_hash
+    where requests.team_id < other_requests.team_id
+    group by requests.pattern_kind, requests.team_id, other_requests.team_id
 )
 
 select * from final
