@@ -27,7 +27,9 @@ final as (
         other_requests.team_id as other_team_id,
         '{{ customer() }}' as customer_id,
         cast(count(*) as bigint) as pattern_count,
-        cast(sum(requests.request_count + other_requests.request_count) as bigint) as request_count,
+        cast(
+            sum(requests.request_count + other_requests.request_count) as bigint
+        ) as request_count,
         cast(
             sum(
                 coalesce(requests.repeated_cost_usd, other_requests.repeated_cost_usd)
