@@ -11,15 +11,12 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dlt_pipelines.errors import MindweaveError, UsageError
-
-if TYPE_CHECKING:
-    from dlt_pipelines.fingerprints import FingerprintSettings
 
 PROJECT_DIR = Path(__file__).resolve().parents[1]
 Config = TypeVar("Config", bound=BaseModel)
@@ -56,6 +53,20 @@ class Settings:
     def marts_schema(self) -> str:
         """The schema that people and tools read."""
         return self.into or f"{self.schema_prefix}_{self.customer}"
+
+
+class FingerprintSettings(BaseModel):
+    """What a customer may choose; what was fingerprinted otherwise is not compared with it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    leave_out_volatile: bool = Field(
+        False,
+        description="Take ids, times, paths and numbers of prompts as one word each kind.",
+    )
+    sketch_size: int = Field(
+        256, ge=16, le=4096, description="How many hashes of shingles are kept at most."
+    )
 
 
 def read_settings(customer: str | None = None) -> Settings:
@@ -96,15 +107,13 @@ def source_configuration(customer: str, source: str) -> dict[str, Any]:
     return merged
 
 
-def fingerprint_settings(customer: str) -> "FingerprintSettings":
+def fingerprint_settings(customer: str) -> FingerprintSettings:
     """Return what is configured of fingerprints.
 
     ``[customers.<slug>.fingerprints]`` of ``.dlt/config.toml`` wins over ``[fingerprints]``, and
     ``CUSTOMERS__<SLUG>__FINGERPRINTS__<SETTING>`` and ``FINGERPRINTS__<SETTING>`` over the file.
     Raises MindweaveError naming the first setting that is wrong, never its value.
     """
-    from dlt_pipelines.fingerprints import FingerprintSettings  # slow to import
-
     document = _read_toml(PROJECT_DIR / ".dlt" / "config.toml")
     scopes = (document, document.get("customers", {}).get(customer, {}))
     values: dict[str, Any] = {}

@@ -19,10 +19,10 @@ import pyarrow as pa
 
 from dlt_pipelines import exact_json
 from dlt_pipelines.cloud_events import ReceivedEvent
-from dlt_pipelines.config import Settings, fingerprint_settings
+from dlt_pipelines.config import FingerprintSettings, Settings, fingerprint_settings
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.event_store import DeadLetter
-from dlt_pipelines.fingerprints import Fingerprinter, FingerprintSettings
+from dlt_pipelines.fingerprints import Fingerprinter
 from dlt_pipelines.otlp import PUSHED_TYPES
 from dlt_pipelines.plugin import SourcePlugin
 from dlt_pipelines.privacy import CustomerKey, customer_key

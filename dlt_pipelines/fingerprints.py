@@ -25,25 +25,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field
 
 from dlt_pipelines import exact_json
-from dlt_pipelines.landing import RawTable
+from dlt_pipelines.config import FingerprintSettings
 from dlt_pipelines.privacy import CustomerKey
-
-CONTENT_FINGERPRINTS = RawTable(
-    "content_fingerprints",
-    {
-        "load_id": "text",
-        "source": "text",
-        "content_kind": "text",
-        "dedup_hash": "text",
-        "normalization": "text",
-        "shingle_count": "bigint",
-        "sketch_size": "bigint",
-        "sketch": "text",
-    },
-)
 
 FINGERPRINT_SCHEMA = pa.schema(
     {
@@ -117,20 +102,6 @@ VOLATILE = re.compile(
     """,
     re.VERBOSE,
 )
-
-
-class FingerprintSettings(BaseModel):
-    """What a customer may choose; what was fingerprinted otherwise is not compared with it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    leave_out_volatile: bool = Field(
-        False,
-        description="Take ids, times, paths and numbers of prompts as one word each kind.",
-    )
-    sketch_size: int = Field(
-        256, ge=16, le=4096, description="How many hashes of shingles are kept at most."
-    )
 
 
 class Words(NamedTuple):

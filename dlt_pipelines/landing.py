@@ -93,6 +93,20 @@ QUARANTINE = RawTable(
     },
 )
 
+CONTENT_FINGERPRINTS = RawTable(
+    "content_fingerprints",
+    {
+        "load_id": "text",
+        "source": "text",
+        "content_kind": "text",
+        "dedup_hash": "text",
+        "normalization": "text",
+        "shingle_count": "bigint",
+        "sketch_size": "bigint",
+        "sketch": "text",
+    },
+)
+
 LOADS = RawTable(
     "loads",
     {

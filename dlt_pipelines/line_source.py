@@ -24,9 +24,10 @@ from dlt_pipelines.config import expand_path
 from dlt_pipelines.content import CONTENT_FINGERPRINTS_OF_LOAD, make_fingerprints
 from dlt_pipelines.duckdb_warehouse import explain_duckdb
 from dlt_pipelines.errors import MindweaveError, NothingFoundError
-from dlt_pipelines.fingerprints import CONTENT_FINGERPRINTS, Fingerprinter
+from dlt_pipelines.fingerprints import Fingerprinter
 from dlt_pipelines.jsonl_files import Bookmark, JsonlFile, LineBatch, read_lines, unread_part
 from dlt_pipelines.landing import (
+    CONTENT_FINGERPRINTS,
     QUARANTINE,
     LandingTable,
     RawTable,

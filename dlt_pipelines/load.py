@@ -27,9 +27,9 @@ from dlt_pipelines.config import (
 from dlt_pipelines.destinations import MissingRelationError, Warehouse, disk_full, warehouse_at
 from dlt_pipelines.duckdb_warehouse import explain_duckdb
 from dlt_pipelines.errors import MindweaveError
-from dlt_pipelines.fingerprints import CONTENT_FINGERPRINTS
 from dlt_pipelines.landing import (
     CANONICAL_TABLES,
+    CONTENT_FINGERPRINTS,
     EXPECTATION_RESULTS,
     LOADS,
     MONTH_CLOSES,

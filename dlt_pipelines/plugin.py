@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 import pyarrow as pa
 from pydantic import BaseModel
 
+from dlt_pipelines.config import FingerprintSettings
 from dlt_pipelines.destinations import BulkFormat
 from dlt_pipelines.errors import MindweaveError, UsageError
-from dlt_pipelines.fingerprints import FingerprintSettings
 from dlt_pipelines.landing import RawTable
 from dlt_pipelines.privacy import CustomerKey
 

@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-from dlt_pipelines.config import Settings
-from dlt_pipelines.fingerprints import Fingerprinter, FingerprintSettings
+from dlt_pipelines.config import FingerprintSettings, Settings
+from dlt_pipelines.fingerprints import Fingerprinter
 from dlt_pipelines.privacy import customer_key
 
 

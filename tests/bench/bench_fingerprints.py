@@ -21,7 +21,8 @@ from multiprocessing import get_context
 
 import pyarrow as pa
 
-from dlt_pipelines.fingerprints import Fingerprinter, FingerprintSettings
+from dlt_pipelines.config import FingerprintSettings
+from dlt_pipelines.fingerprints import Fingerprinter
 from dlt_pipelines.privacy import CustomerKey
 
 AT_A_TIME = 10_000

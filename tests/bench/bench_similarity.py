@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dlt_pipelines.fingerprints import Fingerprinter, FingerprintSettings
+from dlt_pipelines.config import FingerprintSettings
+from dlt_pipelines.fingerprints import Fingerprinter
 from dlt_pipelines.privacy import CustomerKey
 from tests.labelled_requests import Level, Request, levels
 from tests.plain_similarity import Fingerprint

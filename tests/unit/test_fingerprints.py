@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlt_pipelines import fingerprints
-from dlt_pipelines.fingerprints import FINGERPRINT_SCHEMA, Fingerprinter, FingerprintSettings
+from dlt_pipelines.config import FingerprintSettings
+from dlt_pipelines.fingerprints import FINGERPRINT_SCHEMA, Fingerprinter
 from dlt_pipelines.privacy import CustomerKey
 
 KEY = CustomerKey(b"k" * 32)

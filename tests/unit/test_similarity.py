@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dlt_pipelines.fingerprints import Fingerprinter, FingerprintSettings
+from dlt_pipelines.config import FingerprintSettings
+from dlt_pipelines.fingerprints import Fingerprinter
 from dlt_pipelines.privacy import CustomerKey
 from tests.bench.bench_similarity import (
     KEY,

@@ -21,8 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dlt_pipelines.config import expand_path
 from dlt_pipelines.errors import MindweaveError
-from dlt_pipelines.fingerprints import CONTENT_FINGERPRINTS
-from dlt_pipelines.landing import CANONICAL_TABLES, newest_sql
+from dlt_pipelines.landing import CANONICAL_TABLES, CONTENT_FINGERPRINTS, newest_sql
 from dlt_pipelines.observed_rows import ObservedRows, landed
 from dlt_pipelines.plugin import SourcePlugin
 from dlt_pipelines.sources.csv import tables

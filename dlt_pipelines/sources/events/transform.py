@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_pipelines.fingerprints import CONTENT_FINGERPRINTS, FINGERPRINT_SCHEMA
-from dlt_pipelines.landing import QUARANTINE
+from dlt_pipelines.fingerprints import FINGERPRINT_SCHEMA
+from dlt_pipelines.landing import CONTENT_FINGERPRINTS, QUARANTINE
 from dlt_pipelines.line_source import Landing, set_aside_sql
 from dlt_pipelines.otlp import PUSHED_TYPES
 from dlt_pipelines.plugin import LoadContext, RowCounts

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from dlt_pipelines.fingerprints import CONTENT_FINGERPRINTS
-from dlt_pipelines.landing import OF_COMPLETE_LOADS
+from dlt_pipelines.landing import CONTENT_FINGERPRINTS, OF_COMPLETE_LOADS
 from dlt_pipelines.observed_rows import ObservedRows
 from dlt_pipelines.plugin import SourcePlugin
 from dlt_pipelines.sources.litellm import identities, tables

@@ -11,8 +11,8 @@ import pyarrow as pa
 from dlt_pipelines.content import CONTENT_FINGERPRINTS_OF_LOAD, MACROS, make_fingerprints
 from dlt_pipelines.duckdb_warehouse import explain_duckdb
 from dlt_pipelines.errors import MindweaveError
-from dlt_pipelines.fingerprints import CONTENT_FINGERPRINTS, Fingerprinter
-from dlt_pipelines.landing import QUARANTINE, run_statement
+from dlt_pipelines.fingerprints import Fingerprinter
+from dlt_pipelines.landing import CONTENT_FINGERPRINTS, QUARANTINE, run_statement
 from dlt_pipelines.observed_rows import ObservedRows
 from dlt_pipelines.plugin import LoadContext
 from dlt_pipelines.privacy import fingerprint_sql

@@ -31,12 +31,10 @@ final as (
             sum(requests.request_count + other_requests.request_count) as bigint
         ) as request_count,
         cast(
-            sum(
-                coalesce(requests.repeated_cost_usd, other_requests.repeated_cost_usd)
-                + case
-                    when requests.repeated_cost_usd is null then 0
-                    else coalesce(other_requests.repeated_cost_usd, 0)
-                end
+            coalesce(
+                sum(requests.repeated_cost_usd) + sum(other_requests.repeated_cost_usd),
+                sum(requests.repeated_cost_usd),
+                sum(other_requests.repeated_cost_usd)
             ) as {{ type_usd() }}
         ) as repeated_cost_usd
     from requests
