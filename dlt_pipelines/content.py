@@ -97,7 +97,7 @@ from ({query})
 
 # contents that are equal once normalised have one fingerprint
 CONTENT_FINGERPRINTS_OF_LOAD = """
-select distinct
+select distinct on (dedup_hash)
     $load_id as load_id,
     $source as source,
     * exclude (content)

@@ -7,6 +7,7 @@ drain; what has landed of it lands again, and the models count an event once.
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 from dlt_pipelines.config import Settings, source_configuration, validated
 from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.errors import MindweaveError
-from dlt_pipelines.event_store import Entry, EventStore, StoredEntry
+from dlt_pipelines.event_store import EventStore, StoredEntry
 from dlt_pipelines.event_store.opening import has_store, open_store
 from dlt_pipelines.landing import newest_sql
 from dlt_pipelines.load import Job, LoadOutcome, LoadResult, explained
@@ -26,9 +27,10 @@ from dlt_pipelines.sources.events.transform import EventRows
 
 Progress = Callable[[int, int], None]
 
-# what is in memory at once: enough for DuckDB, which writes 122,880 rows faster than fewer
-BYTES_PER_PART = 80 * 2**20
-BYTES_PER_PACKAGE = 2**30
+# what is made into rows at once: larger parts take more time, as memory for them is asked for anew
+BYTES_PER_PART = 16 * 2**20
+# while a package is written, DuckDB holds on to what it wrote of it
+BYTES_PER_PACKAGE = 2**28
 # events that plugins take are in memory until the package ends
 BYTES_FOR_PLUGINS = 128 * 2**20
 
@@ -68,10 +70,15 @@ def drain_store(
     position = run.bookmark()
     if position:
         store.discard(position)
-    while not run.failures and (first := store.read(position, BYTES_PER_PART)):
-        position = run.load_package(first)
-        if not run.failures:
-            store.discard(position)
+    # a store is told in steps with pauses, in which the next package can be loaded
+    with ThreadPoolExecutor(1) as beside:
+        told = []
+        while not run.failures and (first := store.read(position, BYTES_PER_PART)):
+            position = run.load_package(first)
+            if not run.failures:
+                told.append(beside.submit(store.discard, position))
+        for done in told:
+            done.result()
     return LoadOutcome(list(run.results.values()), run.failures)
 
 
@@ -119,7 +126,7 @@ class _Drain:
                 position = part[-1].position
                 self._bytes_read += sum(len(stored.entry.body) for stored in part)
                 context.progress(self._bytes_read, self._bytes_read + BYTES_PER_PART)
-                others.append(rows.add(*_columns(part)))
+                others.append(rows.add(_columns(part, True), _columns(part, False)))
                 if sum(table.nbytes for table in others) >= BYTES_FOR_PLUGINS:
                     break
             events = pa.concat_tables(others)
@@ -131,6 +138,7 @@ class _Drain:
             self._note(self._job, context)
             shutil.rmtree(self.landing)
             context.progress(self._bytes_read, self._bytes_read)
+        pa.default_memory_pool().release_unused()
         return position
 
     def _parts(self, part: Sequence[StoredEntry]) -> Iterator[Sequence[StoredEntry]]:
@@ -170,35 +178,19 @@ class _Drain:
         self.results[job.source] = LoadResult(job.source, context.load_id, counts, seconds)
 
 
-def _columns(part: Sequence[StoredEntry]) -> tuple[pa.Table, pa.Table]:
-    """Return the lines of the events of a part, and its requests of telemetry."""
-    events = [stored.entry for stored in part if stored.entry.kind == "events"]
-    requests = [stored.entry for stored in part if stored.entry.kind != "events"]
-    lines = pc.split_pattern(_texts(events), "\n")
-    line, parent = pc.list_flatten(lines), pc.list_parent_indices(lines)
-    starts = lines.offsets.cast(pa.int64()).take(parent)
-    numbers = pa.array(range(1, len(line) + 1), pa.int64())
-    received_at = pa.array([entry.received_at for entry in events], TIME).take(parent)
-    return (
-        pa.table(
-            {
-                "line": line,
-                "line_number": pc.subtract(numbers, starts),
-                "received_at": received_at,
-            }
-        ),
-        pa.table(
-            {
-                "line": _texts(requests),
-                "kind": pa.array([entry.kind for entry in requests], pa.string()),
-                "received_at": pa.array([entry.received_at for entry in requests], TIME),
-            }
-        ),
+def _columns(part: Sequence[StoredEntry], is_of_events: bool) -> pa.Table:
+    """Return the entries of a part that are events, or its telemetry."""
+    entries = [stored.entry for stored in part if (stored.entry.kind == "events") == is_of_events]
+    return pa.table(
+        {
+            "body": _texts([entry.body for entry in entries]),
+            "kind": pa.array([entry.kind for entry in entries], pa.string()),
+            "received_at": pa.array([entry.received_at for entry in entries], TIME),
+        }
     )
 
 
-def _texts(entries: Sequence[Entry]) -> pa.Array:
-    bodies = [entry.body.removesuffix(b"\n") for entry in entries]
+def _texts(bodies: Sequence[bytes]) -> pa.Array:
     try:
         return pa.array(bodies, pa.large_string())
     except pa.ArrowInvalid:  # one that is not UTF-8 must not hold up all that come after it

@@ -12,7 +12,11 @@ from dlt_pipelines.destinations import MissingRelationError, Warehouse, disk_ful
 from dlt_pipelines.errors import MindweaveError
 
 if TYPE_CHECKING:
+    import dlt
     from dlt.common.destination import TDestinationReferenceArg
+
+# no row has a place: threads need not wait for each other, and hold less in memory meanwhile
+BULK_LOAD = {"preserve_insertion_order": False}
 
 
 class DuckDBWarehouse(Warehouse):
@@ -65,8 +69,13 @@ class DuckDBWarehouse(Warehouse):
     def dlt_destination(self, schema: str) -> "TDestinationReferenceArg":
         """Return the file as dlt's destination."""
         import dlt
+        from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
-        return dlt.destinations.duckdb(str(self.path))
+        return dlt.destinations.duckdb(DuckDbCredentials(str(self.path), global_config=BULK_LOAD))
+
+    def load_packages(self, pipeline: "dlt.Pipeline") -> None:
+        """Load one file at a time: DuckDB uses all threads for each, and memory only once."""
+        pipeline.load(workers=1, raise_on_failed_jobs=True)
 
     def dbt_environment(self) -> dict[str, str]:
         """Return the file's whole path, since dbt runs in another folder."""

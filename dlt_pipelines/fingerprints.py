@@ -17,7 +17,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -120,7 +120,7 @@ class Fingerprinter:
 
     def __init__(self, key: CustomerKey, settings: FingerprintSettings) -> None:
         """Take the key, and how to normalise."""
-        self._hmac = hmac.new(key.secret, digestmod=sha256)
+        self._secret = key.secret
         self._settings = settings
         self._word_key = bytes.fromhex(key.fingerprint("shingle", "words"))
         secret_numbers = bytes.fromhex(key.fingerprint("shingle", "positions"))
@@ -171,9 +171,7 @@ class Fingerprinter:
 
     def _hash(self, kind: str, message: bytes) -> str:
         """Return what `CustomerKey.fingerprint` returns for the text of ``message``."""
-        keyed = self._hmac.copy()
-        keyed.update(kind.encode() + b"\x1f" + message)
-        return keyed.hexdigest()
+        return hmac.digest(self._secret, kind.encode() + b"\x1f" + message, "sha256").hex()
 
     def _table(self, hashes: Sequence[str | None], normalization: str, words: Words) -> pa.Table:
         size = self._settings.sketch_size

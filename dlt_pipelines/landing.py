@@ -41,6 +41,11 @@ ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "usd": pa.decimal128(38, 15),
 }
 
+# What DuckDB compresses at a time: what comes in whole ones, it writes once and to its place.
+ROWS_PER_GROUP = 122_880
+# of large rows so many are too much
+BYTES_PER_GROUP = 128 * 2**20
+
 
 @dataclass(frozen=True)
 class RawTable:
@@ -309,12 +314,13 @@ class LandingTable:
     folder: Path
     file_format: BulkFormat
     parts: list[tuple[Path, int]] = field(default_factory=list)
+    _row_groups: "RowGroups | None" = None
 
     def write(
         self, connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, Any]
     ) -> None:
         """Write the rows of a DuckDB query as one more file; none make no file."""
-        path = self.folder / f"{self.table.name}-{len(self.parts)}.{self.file_format}"
+        path = self._next_path()
         options = "format csv, header true" if self.file_format == "csv" else "format parquet"
         # an empty text says nothing, and PostgreSQL's bulk load cannot tell it from null
         columns = ", ".join(
@@ -325,9 +331,24 @@ class LandingTable:
         if rows := run_statement(connection, statement, parameters):
             self.parts.append((path, rows))
 
+    def gather(self, rows: pa.Table) -> None:
+        """Add rows of this table's shape to one Parquet file, which `resource` closes.
+
+        A warehouse takes one large file in less time than many small ones.
+        """
+        if not rows.num_rows:
+            return
+        if self._row_groups is None:
+            self._row_groups = RowGroups(self._next_path(), self.table.no_rows())
+        self._row_groups.add(rows)
+
     def resource(self) -> "DltResource":
         """Return the dlt resource that hands over the files."""
         import dlt  # slow to import: only where something landed
+
+        if self._row_groups is not None:
+            self.parts.append((self._row_groups.path, self._row_groups.close()))
+            self._row_groups = None
 
         def parts() -> Iterator[Any]:
             if not self.parts:
@@ -339,6 +360,42 @@ class LandingTable:
         return self.table.adapt(
             dlt.resource(parts, name=self.table.name, write_disposition="append")
         )
+
+    def _next_path(self) -> Path:
+        number = len(self.parts) + (self._row_groups is not None)
+        return self.folder / f"{self.table.name}-{number}.{self.file_format}"
+
+
+class RowGroups:
+    """A Parquet file, written a row group at a time: what waits in memory is less than one."""
+
+    def __init__(self, path: Path, no_rows: pa.Table) -> None:
+        """Make the file for rows of the same shape."""
+        import pyarrow.parquet as pq  # slow to import: only where something landed
+
+        self.path = path
+        self._writer = pq.ParquetWriter(path, no_rows.schema, write_statistics=False)
+        self._waiting = no_rows
+        self._written = 0
+
+    def add(self, rows: pa.Table) -> None:
+        """Add rows of that shape."""
+        self._waiting = pa.concat_tables([self._waiting, rows])
+        count = self._waiting.num_rows
+        is_much = self._waiting.nbytes >= BYTES_PER_GROUP
+        self._write(count if is_much else count - count % ROWS_PER_GROUP)
+
+    def close(self) -> int:
+        """Write what waits; return how many rows the file has."""
+        self._write(self._waiting.num_rows)
+        self._writer.close()
+        return self._written
+
+    def _write(self, count: int) -> None:
+        if count:
+            self._writer.write_table(self._waiting.slice(0, count), ROWS_PER_GROUP)
+            self._waiting = self._waiting.slice(count)
+            self._written += count
 
 
 # joins rows of a raw table, called ``landed``, with the loads whose packages are whole

@@ -126,7 +126,9 @@ class LinePlugin(SourcePlugin[Config]):
     def _described(self, files: list[JsonlFile], roots: list[LineRoot]) -> pa.Table:
         """Return what is known of each file: its pseudonymous place, its person and team."""
         key = self.context.key
-        people = {root.user: self.person_of(root) for root in roots}
+        people = {
+            user: self.person_of(root) for user, root in {root.user: root for root in roots}.items()
+        }
         split = [os.path.split(file.path) for file in files]
         places = {folder: key.fingerprint("path", folder)[:12] for folder in {f for f, _ in split}}
         return pa.table(
@@ -304,6 +306,19 @@ class Landing:
     def write(self, table: str, query: str) -> None:
         """Write the rows of ``query`` as one more file of a raw table."""
         self._tables[table].write(self.connection, query, self.parameters)
+
+    def table(self, query: str) -> pa.Table:
+        """Return the rows of a query, in no order; with parameters DuckDB would copy them first."""
+        return self.connection.sql(query).to_arrow_table()
+
+    def gather(self, table: str, rows: pa.Table) -> None:
+        """Add rows of its shape to the file of a raw table, where the warehouse takes Parquet."""
+        landing = self._tables[table]
+        if landing.file_format == "parquet":
+            landing.gather(rows)
+        else:
+            self.connection.register("gathered", rows)
+            self.write(table, "from gathered")
 
     def fingerprint(self, query: str) -> None:
         """Make the table ``fingerprints`` of the contents of ``query``, and land what it holds.

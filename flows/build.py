@@ -66,6 +66,14 @@ def last_state(settings: Settings) -> BuildState | None:
         return None
 
 
+def last_built_at(settings: Settings) -> float | None:
+    """Return when the last build ended well, in seconds since 1970; None where none did."""
+    try:
+        return _state_path(settings).stat().st_mtime
+    except FileNotFoundError:
+        return None
+
+
 def make_ready(settings: Settings) -> None:
     """Make sure that a build beside the customer's own finds what it reads.
 
@@ -97,12 +105,12 @@ class Builder:
         state, previous = current_state(self._settings), last_state(self._settings)
         if make_missing_tables(self._settings):
             state = current_state(self._settings)
-        arguments = ["--exclude-resource-type", "unit_test"]
-        if previous is None or previous.models != state.models:
-            arguments.append("--full-refresh")
+        is_anew = previous is None or previous.models != state.models
+        # dbt's own variable and not an argument, so that who only looks can leave out tests, too
+        os.environ.setdefault("DBT_EXCLUDE_RESOURCE_TYPES", "unit_test")
         path = _state_path(self._settings)
         path.unlink(missing_ok=True)
-        self._project.build(*arguments)
+        self._project.build(*(["--full-refresh"] if is_anew else []))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(state)), "utf-8")
 

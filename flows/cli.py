@@ -161,7 +161,7 @@ def run(
                 f"check failed: {check.table_name}.{check.column_name or '*'} {check.expectation}"
             )
         site = steps.site_folder(settings)
-        if outcome.was_built or not site.exists():
+        if steps.needs_site(settings):
             if err.is_terminal:
                 err.print("Building the site …")
             steps.publish_site(settings)

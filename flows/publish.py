@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from dlt_pipelines.destinations import MissingRelationError
 from dlt_pipelines.duckdb_warehouse import interruptible
 from dlt_pipelines.errors import MindweaveError
+from flows.dbt_artifacts import metrics, model_tests
 from flows.node import Node, NodeNotFoundError, find_node
 
 # Every reader of a site can download all of this: aggregates only, never a mart with a row a call.
@@ -35,8 +36,10 @@ SITE_MARTS = (
     "hivemind_patterns",
     "hivemind_team_pairs",
     "hivemind_templates",
+    "model_price_changes",
     "invoice_ladder",
     "reconciliation_daily",
+    "ledger_by_month",
     "unpriced_usage",
     "load_report",
     "landing_checks",
@@ -47,11 +50,26 @@ SITE_MARTS = (
 WITHHELD_COLUMNS = {"load_id", "check_id", "mcp_server_id"}
 
 # What the pages look back on by day; months before it are in the monthly marts.
-KEPT_MONTHS = 4
-MEASURE = re.compile(r"\w+_(usd|calls|tokens|ratio|rows|ms)")
-FACETS = ("Counts", "Formula", "Adds up", "Leaves out", "Trusts")
+KEPT_DAYS = """
+    where coalesce(usage_date >= (
+        select date_trunc('month', max(as_of_date)) - interval 3 months from data_freshness
+    ), true)
+"""
+# loads before these are in the totals of `site`; hourly ones are a month or so
+KEPT_LOADS = "select load_id from load_report order by started_at desc, load_id limit 1000"
+KEPT = {
+    "load_report": f"where load_id in ({KEPT_LOADS})",
+    "landing_checks": f"""
+        where (source, checked_at) in (
+            select (source, max(checked_at)) from landing_checks group by source
+        )
+        or (not is_success and load_id in ({KEPT_LOADS}))
+    """,
+}
 
 REPORTS_DIR = Path(__file__).resolve().parent.parent / "reports"
+PATCH = "scripts/patch.mjs"
+APP_SOURCES = ("pages", "queries", "components", "static")
 BUILD_LIMIT_SECONDS = 15 * 60
 LOCK_LIMIT_SECONDS = 20 * 60
 
@@ -61,6 +79,14 @@ PASSED_ENVIRONMENT = re.compile(
     r"|(https?|no|all)_proxy",
     re.IGNORECASE,
 )
+EVIDENCE_ENVIRONMENT = {
+    "EVIDENCE_DATA_DIR": "./static/data",
+    "EVIDENCE_DATA_URL_PREFIX": "static/data",
+    "EVIDENCE_IS_BUILDING": "true",
+    "EVIDENCE_STRICT_MODE": "true",
+    "SEND_ANONYMOUS_USAGE_STATS": "no",
+}
+HEAP = "--max-old-space-size=4096"
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 # The types that a warehouse's Arrow may blur: PostgreSQL sums integers to numeric, an empty
@@ -96,9 +122,10 @@ def publish(
     """Build the site of ``customer`` and swap it into ``site_dir``, which is returned.
 
     ``read`` runs a query on the warehouse; ``manifest`` is what dbt wrote when it built the marts,
-    and says what each metric means. ``base_path`` (as ``/x``) is where the host serves the site,
-    empty for its root. ``site_dir`` becomes a link to a folder beside it, so
-    that the swap is one rename; what npm and Evidence say goes to the ``.log`` file beside it.
+    and says what each metric means; beside it is what its tests found. ``base_path`` (as ``/x``) is
+    where the host serves the site, empty for its root. ``site_dir`` becomes a link to a folder
+    beside it, so that the swap is one rename; what npm and Evidence say goes to the ``.log`` file
+    beside it.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", customer):
         raise PublishError(f"{customer!r} is no customer: use a-z, 0-9 and _, a letter first")
@@ -116,13 +143,14 @@ def publish(
                 find_node(), reports_dir, log, log_path, time_limit_seconds, base_path
             )
             try:
-                _export(read, customer, toolchain.static_dir / "data", manifest)
+                toolchain.forget_data()
+                _export(read, customer, toolchain.exported_dir, manifest)
                 toolchain.install()
-                _swap(toolchain.build(), site_dir)
+                toolchain.build_app()
+                _swap(toolchain.render(), site_dir)
             finally:
                 # one customer's marts must not wait here for the next customer's build
-                shutil.rmtree(toolchain.static_dir, ignore_errors=True)
-                shutil.rmtree(toolchain.build_dir, ignore_errors=True)
+                toolchain.forget_data()
     except NodeNotFoundError as error:
         raise PublishError(str(error)) from error
     except OSError as error:
@@ -133,26 +161,15 @@ def publish(
     return site_dir
 
 
-def _export(
-    read: Callable[[str], pa.Table], customer: str, data_dir: Path, manifest_path: Path
-) -> None:
+def _export(read: Callable[[str], pa.Table], customer: str, data_dir: Path, manifest: Path) -> None:
     """Write the public marts to one DuckDB file that Evidence's patched engine attaches."""
-    shutil.rmtree(data_dir, ignore_errors=True)
-    database = data_dir / "marts" / "marts" / "marts.duckdb"
-    database.parent.mkdir(parents=True)
+    data_dir.mkdir(parents=True)
+    database = data_dir / "marts.duckdb"
     with (
         duckdb.connect(config={"autoinstall_known_extensions": "false"}) as connection,
         interruptible(connection),
     ):
         connection.execute("set timezone = 'UTC'")
-        # the oldest format, as the browser's engine is older than ours; small blocks, as the whole
-        # file travels to every reader
-        path = str(database).replace("'", "''")
-        connection.execute(f"attach '{path}' as site (storage_version 'v1.0.0', block_size 16384)")
-        connection.execute(
-            "create table site.site as select ? as customer_id, cast(? as timestamp) published_at",
-            [customer, datetime.now(UTC).replace(tzinfo=None, microsecond=0)],
-        )
         for mart in SITE_MARTS:
             try:
                 rows = read(f"select * from customer_{customer}.{mart}")  # noqa: S608, both checked
@@ -160,69 +177,47 @@ def _export(
                 raise PublishError(
                     f"there is no customer_{customer}.{mart} yet: run `mindweave build` first"
                 ) from None
-            names = [name for name in rows.column_names if name not in WITHHELD_COLUMNS]
-            columns = ", ".join(map(_typed_column, names))
+            columns = ", ".join(map(_typed_column, rows.column_names))
             connection.register("mart_rows", rows)
-            connection.execute(f"create table site.{mart} as select {columns} from mart_rows")  # noqa: S608
+            connection.execute(f"create table {mart} as select {columns} from mart_rows")  # noqa: S608
             connection.unregister("mart_rows")
-        connection.execute("use site")
+        # the oldest format, as the browser's engine is older than ours; small blocks, as the whole
+        # file travels to every reader
+        path = str(database).replace("'", "''")
+        connection.execute(f"attach '{path}' as site (storage_version 'v1.0.0', block_size 16384)")
+        connection.execute(
+            "create table site.site as select ? as customer_id, cast(? as timestamp) published_at,"
+            " count(*) as loads, cast(coalesce(sum(rows_read), 0) as bigint) as rows_read,"
+            " cast(coalesce(sum(rows_quarantined), 0) as bigint) as rows_quarantined"
+            " from load_report",
+            [customer, datetime.now(UTC).replace(tzinfo=None, microsecond=0)],
+        )
         for mart in SITE_MARTS:
-            if mart.endswith("_daily"):
-                connection.execute(
-                    f"delete from {mart} where usage_date < (select date_trunc('month', "  # noqa: S608
-                    "max(as_of_date)) - to_months(?) from data_freshness)",
-                    [KEPT_MONTHS - 1],
-                )
-        connection.register("metric_rows", metrics(manifest_path))
-        connection.execute("create table metrics as select * from metric_rows")
+            # what is left out is never written: a row that is deleted keeps its place in the file
+            kept = KEPT_DAYS if mart.endswith("_daily") else KEPT.get(mart, "")
+            columns = ", ".join(
+                f'"{name}"'
+                for name in connection.table(mart).columns
+                if name not in WITHHELD_COLUMNS
+            )
+            connection.execute(f"create table site.{mart} as select {columns} from {mart} {kept}")  # noqa: S608
+        connection.execute("use site")
+        of_dbt = {
+            "metrics": metrics(manifest, SITE_MARTS),
+            "model_tests": model_tests(manifest, manifest.with_name("run_results.json")),
+        }
+        for table, rows in of_dbt.items():
+            connection.register("dbt_rows", rows)
+            connection.execute(f"create table {table} as select * from dbt_rows")  # noqa: S608
         connection.execute("use memory")
         connection.execute("checkpoint site")
         connection.execute("detach site")
-    manifest = {"renderedFiles": {"marts": ["static/data/marts/marts/marts.duckdb"]}}
-    (data_dir / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-
-
-def metrics(manifest_path: Path) -> pa.Table:
-    """Return a row for each measure of each mart of the site, as dbt's manifest documents it."""
-    try:
-        nodes = json.loads(manifest_path.read_text(encoding="utf-8"))["nodes"].values()
-    except (OSError, ValueError, KeyError):
-        raise PublishError(
-            f"{manifest_path} does not say what the metrics mean: run `mindweave build` first"
-        ) from None
-    rows = []
-    for node in nodes:
-        if node["resource_type"] != "model" or node["name"] not in SITE_MARTS:
-            continue
-        for column in node["columns"].values():
-            if MEASURE.fullmatch(column["name"]):
-                rows.append(
-                    {
-                        "metric": column["name"],
-                        "mart": node["name"],
-                        "grain": node["description"],
-                        "sql": node.get("compiled_code") or node["raw_code"],
-                        "version": node["checksum"]["checksum"][:12],
-                        **_facets(column["description"]),
-                    }
-                )
-    names = ("metric", "mart", "grain", "sql", "version", *map(_facet_name, FACETS))
-    return pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in names]))
-
-
-def _facets(description: str) -> dict[str, str | None]:
-    """Split a documented measure into its facets; a plain text says what it counts."""
-    parts = re.split(rf"\*\*({'|'.join(FACETS)})\*\*", description)
-    found = dict(zip(parts[1::2], parts[2::2], strict=True))
-    facets: dict[str, str | None] = {
-        _facet_name(facet): found[facet].strip() if facet in found else None for facet in FACETS
-    }
-    facets["counts"] = " ".join(filter(None, (parts[0].strip(), facets["counts"]))) or None
-    return facets
-
-
-def _facet_name(facet: str) -> str:
-    return facet.lower().replace(" ", "_")
+    # a name of its own, so that no browser takes an older file for this one
+    named = Path("marts", hashlib.sha256(database.read_bytes()).hexdigest()[:32], "marts.duckdb")
+    (data_dir / named).parent.mkdir(parents=True)
+    database.rename(data_dir / named)
+    files = {"renderedFiles": {"marts": [f"static/data/{named.as_posix()}"]}}
+    (data_dir / "manifest.json").write_text(json.dumps(files), encoding="utf-8")
 
 
 def _typed_column(name: str) -> str:
@@ -250,36 +245,63 @@ class _Toolchain:
         self._log_path = log_path
         self._limit = limit
         self._base_path = base_path
-        self.build_dir = reports_dir / "build"
-        self.static_dir = reports_dir / ".evidence" / "template" / "static"
+        self._build_dir = reports_dir / "build"
+        self._app_dir = reports_dir / ".evidence" / "template"
+        self.exported_dir = reports_dir / ".evidence" / "data"
 
     def install(self) -> None:
         """Run ``npm ci`` and the patch, unless they already ran for these very files."""
-        stamp_file = self._reports_dir / "node_modules" / ".mindweave-stamp"
-        stamp = toolchain_stamp(self._reports_dir)
-        if stamp_file.is_file() and stamp_file.read_text(encoding="utf-8") == stamp:
-            return
-        # nothing we use needs an install script, and one could do anything
-        npm_ci = self._node.npm("ci", "--ignore-scripts", "--no-audit", "--no-fund")
-        self._run("npm ci", npm_ci)
-        self._run("patch", [str(self._node.executable), "scripts/patch.mjs"])
-        stamp_file.write_text(stamp, encoding="utf-8")
+        with _unless_stamped(
+            self._reports_dir / "node_modules" / ".mindweave-stamp",
+            toolchain_stamp(self._reports_dir),
+        ) as is_needed:
+            if is_needed:
+                # nothing we use needs an install script, and one could do anything
+                npm_ci = self._node.npm("ci", "--ignore-scripts", "--no-audit", "--no-fund")
+                self._run("npm ci", npm_ci)
+                self._run("patch", [str(self._node.executable), PATCH])
 
-    def build(self) -> Path:
-        """Return the folder of a freshly built site; a page with an error is a failed build."""
-        shutil.rmtree(self.build_dir, ignore_errors=True)
-        evidence = "node_modules/@evidence-dev/evidence/cli.js"
-        self._run("evidence", [str(self._node.executable), evidence, "build:strict"])
+    def build_app(self) -> None:
+        """Build the code of the pages, unless it already is for these files and this base path.
+
+        The app before this one is kept, for who publishes at two base paths in turn.
+        """
+        stamp_file = self._app_dir / ".mindweave-stamp"
+        stamp = app_stamp(self._reports_dir, self._base_path)
+        if self._app_dir.exists() and not _is_stamped(stamp_file, stamp):
+            before, aside = (self._app_dir.with_name(name) for name in ("before", "aside"))
+            shutil.rmtree(aside, ignore_errors=True)
+            self._app_dir.rename(aside)
+            if before.exists():
+                before.rename(self._app_dir)
+            aside.rename(before)
+        with _unless_stamped(stamp_file, stamp) as is_needed:
+            if is_needed:
+                # as Evidence's own command has it: Node's usual heap is too small on some machines
+                self._run("app", [str(self._node.executable), HEAP, "scripts/app.mjs"])
+
+    def render(self) -> Path:
+        """Return the folder of a site with the exported data; a page with an error is a failure."""
+        self.exported_dir.rename(self._app_dir / "static" / "data")
+        self._run("render", [str(self._node.executable), HEAP, "scripts/render.mjs"])
         # Evidence ends with 0 although a query failed
         if page_error := self._first_page_error():
             raise PublishError(f"a page of the site failed: {page_error} (log: {self._log_path})")
-        if not (self.build_dir / "index.html").is_file():
+        if not (self._build_dir / "index.html").is_file():
             raise PublishError(f"the build made no index.html: see {self._log_path}")
-        # the engine for browsers without WebAssembly exceptions (older than 2022): 39 MB
-        for file in self.build_dir.glob("_app/immutable/assets/duckdb-mvp*.wasm"):
-            file.unlink()
-        (self.build_dir / ".nojekyll").touch()
-        return self.build_dir
+        (self._build_dir / ".nojekyll").touch()
+        return self._build_dir
+
+    def forget_data(self) -> None:
+        """Remove everything that a site was or would have been made of, but for the app."""
+        for folder in (
+            self.exported_dir,
+            self._app_dir / "static" / "data",
+            self._app_dir / ".evidence-queries",
+            self._app_dir / ".svelte-kit" / "output" / "prerendered",
+            self._build_dir,
+        ):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _first_page_error(self) -> str | None:
         self._log.flush()
@@ -291,9 +313,9 @@ class _Toolchain:
         environment = {
             name: value for name, value in os.environ.items() if PASSED_ENVIRONMENT.fullmatch(name)
         } | {
-            "PATH": self._node.search_path(self._reports_dir / "scripts" / "bin"),
-            "SEND_ANONYMOUS_USAGE_STATS": "no",
+            "PATH": self._node.search_path(),
             "MINDWEAVE_BASE_PATH": self._base_path,
+            **EVIDENCE_ENVIRONMENT,
         }
         self._log.write(f"$ {what}\n")
         self._log.flush()
@@ -324,10 +346,44 @@ class _Toolchain:
 
 def toolchain_stamp(reports_dir: Path) -> str:
     """Return what must be unchanged for the installed packages to be good."""
+    return _digest(reports_dir, [reports_dir / "package-lock.json", reports_dir / PATCH])
+
+
+def app_stamp(reports_dir: Path, base_path: str) -> str:
+    """Return what must be unchanged for the built app to be good."""
+    files = [path for name in APP_SOURCES for path in sorted((reports_dir / name).rglob("*"))]
+    digest = _digest(
+        reports_dir,
+        [
+            *(path for path in files if path.is_file()),
+            reports_dir / "evidence.config.yaml",
+            reports_dir / "scripts" / "app.mjs",
+        ],
+    )
+    return f"{toolchain_stamp(reports_dir)} {digest} {base_path}"
+
+
+def _digest(folder: Path, files: list[Path]) -> str:
     digest = hashlib.sha256()
-    for name in ("package-lock.json", "scripts/patch.mjs"):
-        digest.update((reports_dir / name).read_bytes())
+    for file in files:
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(folder)} {len(content)} ".encode() + content)
     return digest.hexdigest()
+
+
+def _is_stamped(stamp_file: Path, stamp: str) -> bool:
+    return stamp_file.is_file() and stamp_file.read_text(encoding="utf-8") == stamp
+
+
+@contextmanager
+def _unless_stamped(stamp_file: Path, stamp: str) -> Iterator[bool]:
+    """Tell whether the block must do its work; the stamp is written when it ends well."""
+    is_needed = not _is_stamped(stamp_file, stamp)
+    if is_needed:
+        stamp_file.unlink(missing_ok=True)
+    yield is_needed
+    if is_needed:
+        stamp_file.write_text(stamp, encoding="utf-8")
 
 
 def _old_site(site_dir: Path) -> Path | None:

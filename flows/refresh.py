@@ -75,6 +75,7 @@ def refresh(customer: str) -> None:
         failed_checks = check(customer, unchecked) if unchecked else 0
         if results and steps.needs_build(settings):
             build(customer)
+        if steps.needs_site(settings):
             get_run_logger().info("site: %s", publish(customer))
     if failed:
         raise MindweaveError(f"sources failed: {', '.join(failed)}")

@@ -16,7 +16,7 @@ from dlt_pipelines.event_store.opening import has_store
 from dlt_pipelines.expectations import has_suites
 from dlt_pipelines.load import LoadOutcome, LoadResult, load_source, make_missing_tables
 from dlt_pipelines.sources.events import EventsPlugin
-from flows.build import Builder, BuildProcess, current_state, last_state
+from flows.build import Builder, BuildProcess, current_state, last_built_at, last_state
 from flows.checks import CheckResult, ChecksProcess, record_results
 
 Progress = Callable[[int, int], None]
@@ -107,6 +107,15 @@ def check_loads(
 def needs_build(settings: Settings) -> bool:
     """Tell whether data or models changed since the last build."""
     return current_state(settings) != last_state(settings)
+
+
+def needs_site(settings: Settings) -> bool:
+    """Tell whether the marts are newer than the site, which may be none: publishing can fail."""
+    built_at, site = last_built_at(settings), site_folder(settings)
+    if built_at is None:
+        return False
+    # the link itself is as old as the site behind it
+    return not site.exists() or site.lstat().st_mtime < built_at
 
 
 def build_models(settings: Settings) -> None:

@@ -4,7 +4,13 @@ const cents = new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD
 const smallUsd = new Intl.NumberFormat('en-US', {
 	style: 'currency',
 	currency: 'USD',
+	minimumSignificantDigits: 2,
 	maximumSignificantDigits: 2
+});
+const everyDigit = new Intl.NumberFormat('en-US', {
+	style: 'currency',
+	currency: 'USD',
+	maximumFractionDigits: 12
 });
 const oneDecimal = new Intl.NumberFormat('en-US', {
 	minimumFractionDigits: 1,
@@ -13,8 +19,8 @@ const oneDecimal = new Intl.NumberFormat('en-US', {
 
 const isNumber = (value) => value !== null && value !== undefined && !Number.isNaN(value);
 const sign = (value) => (value < 0 ? '−' : '');
-// 1.2 k and 3.4 M, with a narrow space that does not break
-const spaced = (text) => text.replace('K', ' k').replace(/([MBT])$/, ' $1');
+// 1.2 k and 3.4 M, with a space that does not break
+const spaced = (text) => text.replace('K', '\u00a0k').replace(/([MBT])$/, '\u00a0$1');
 
 /** Money in full: $1,234.56; two digits that count below a cent: $0.0042. */
 export const usd = (value) => {
@@ -22,6 +28,9 @@ export const usd = (value) => {
 	const size = Math.abs(value);
 	return sign(value) + (size > 0 && size < 0.01 ? smallUsd : cents).format(size);
 };
+
+/** A price, which is never rounded: $3.00, $0.025. */
+export const price = (value) => (isNumber(value) ? everyDigit.format(value) : '–');
 
 /** Money for an axis or a tile: $12.3 k from ten thousand on, the small ones as they are. */
 export const shortUsd = (value) => {
@@ -40,7 +49,7 @@ export const count = (value) => (isNumber(value) ? whole.format(value) : '–');
 export const shortCount = (value) =>
 	isNumber(value) ? (value < 10000 ? count(value) : spaced(compact.format(value))) : '–';
 
-export const share = (value) => (isNumber(value) ? `${oneDecimal.format(value * 100)} %` : '–');
+export const share = (value) => (isNumber(value) ? `${oneDecimal.format(value * 100)}\u00a0%` : '–');
 
 export const change = (value) =>
 	isNumber(value) ? `${value > 0 ? '+' : value < 0 ? '−' : ''}${share(Math.abs(value))}` : '–';
@@ -49,10 +58,10 @@ export const signedUsd = (value) =>
 	isNumber(value) ? `${value > 0 ? '+' : ''}${usd(value)}` : '–';
 
 export const milliseconds = (value) =>
-	!isNumber(value) ? '–' : value < 1000 ? `${count(value)} ms` : `${oneDecimal.format(value / 1000)} s`;
+	!isNumber(value) ? '–' : value < 1000 ? `${count(value)}\u00a0ms` : `${oneDecimal.format(value / 1000)}\u00a0s`;
 
 export const FORMATS = {
-	usd, signedUsd, count, share, change, milliseconds,
+	usd, signedUsd, price, count, share, change, milliseconds,
 	text: (value) => value ?? '–'
 };
 

@@ -1,14 +1,11 @@
 -- How far the numbers can be trusted: always one row. Checks and lines of each source's last load.
 select
-    (
-        select coalesce(sum(rows_quarantined), 0)
-        from marts.load_report
-    ) as quarantined,
-    (select coalesce(sum(rows_read), 0) from marts.load_report) as rows_read,
-    (select count(*) from marts.load_report) as loads,
+    any_value(site.rows_quarantined) as quarantined,
+    any_value(site.rows_read) as rows_read,
+    any_value(site.loads) as loads,
     count(checks.checked_at) as checks,
     count(checks.checked_at) filter (not checks.is_success) as failed_checks
-from (select 1) as one_row
+from marts.site as site
 left join (
     select *
     from marts.landing_checks

@@ -109,6 +109,23 @@ const PATCHES = [
 		}
 	},
 	{
+		package: '@sveltejs/kit',
+		version: '2.8.4',
+		files: {
+			// the pages are written by render.mjs, as often as there are new data
+			'src/exports/vite/index.js': [
+				[
+					'// ...and prerender',
+					`fs.writeFileSync(
+					\`\${out}/metadata.json\`,
+					JSON.stringify({ ...metadata, routes: [...metadata.routes] })
+				);
+				return;`
+				]
+			]
+		}
+	},
+	{
 		package: '@evidence-dev/sdk',
 		version: '4.0.2',
 		files: {
@@ -123,19 +140,43 @@ const PATCHES = [
 		}
 	},
 	{
+		package: '@evidence-dev/preprocess',
+		version: '6.0.7',
+		files: {
+			// the viewer of a query's text, which no page shows, needs most of the components below
+			'dist/index.mjs': [
+				[
+					`        return \`
+        {#if \${queryId} }
+            <QueryViewer
+                queryID = "\${queryId ?? 'untitled'}"
+                queryResult = {\${queryId ?? 'untitled'}}
+            /> 
+        {/if}
+        \`;`,
+					"        return '';"
+				]
+			]
+		}
+	},
+	{
 		package: '@evidence-dev/core-components',
 		version: '5.4.2',
 		files: {
-			// a chart drawn anew, as after a change of theme, forgot that not every label is wanted
-			'dist/unsorted/viz/core/_Chart.svelte': [
-				['if (!showAllXAxisLabels) {', 'if (showAllXAxisLabels === undefined) {']
+			// the site draws its own: all other components are two thirds of a build and 2 MB for a reader
+			'dist/index.js': [
+				["export * from './atoms/index.js';", "export * from './atoms/accordion';\nexport { default as CopyButton } from './atoms/copy-button/CopyButton.svelte';"],
+				["export * from './molecules/index.js';", ''],
+				["export * from './organisms/index.js';", "export { default as EvidenceDefaultLayout } from './organisms/layout/EvidenceDefaultLayout.svelte';"],
+				["export * from './unsorted/index.js';", '']
 			],
-			// local midnight is the day before in UTC for every reader east of it
-			'dist/atoms/inputs/date-input/DateInput.svelte': [
-				['start?.toDate(getLocalTimeZone())', "start?.toDate('UTC')"],
-				['end?.toDate(getLocalTimeZone())', "end?.toDate('UTC')"],
-				['selectedDateInput.toDate(getLocalTimeZone())', "selectedDateInput.toDate('UTC')"],
-				["	import { getLocalTimeZone } from '@internationalized/date';\n", '']
+			'dist/devtools/DevTools.svelte': [
+				["	import DevTools from './_DevTools.svelte';\n", ''],
+				['	<DevTools>\n		<slot />\n	</DevTools>', '	<slot />']
+			],
+			'dist/organisms/layout/header/Header.svelte': [
+				["	import AlgoliaDocSearch from './AlgoliaDocSearch.svelte';\n", ''],
+				['				<AlgoliaDocSearch {algolia} />\n', '']
 			]
 		}
 	}

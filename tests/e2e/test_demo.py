@@ -2,12 +2,20 @@
 
 import csv
 import datetime as dt
+import shutil
 from decimal import Decimal
 
 import pytest
 
 from dlt_pipelines import demo_bill, demo_workload
-from tests.transcripts import home_settings, mindweave, rows, succeeds
+from tests.transcripts import (
+    WITH_DATA_TESTS,
+    assert_one_line,
+    home_settings,
+    mindweave,
+    rows,
+    succeeds,
+)
 
 UNTIL = dt.date(2026, 11, 22)
 LATE = UNTIL - dt.timedelta(days=1)
@@ -19,7 +27,7 @@ def home(tmp_path_factory):
     demo_workload.write(home / "demo", UNTIL)
     succeeds(mindweave(home, "load", "--customer", "demo"))
     # it fails where too much is unexplained
-    succeeds(mindweave(home, "build", "--customer", "demo"))
+    succeeds(mindweave(home, "build", "--customer", "demo", **WITH_DATA_TESTS))
     return home
 
 
@@ -134,6 +142,24 @@ def test_the_capture_rate_is_whole_but_of_the_workspace_that_no_source_sees(demo
     )
     days = demo_workload.DAYS - 2
     assert sorted(captured) == [("unknown", 1, 1, days), (demo_bill.SUPPORT_WORKSPACE, 0, 0, days)]
+
+
+def test_a_bill_that_nothing_explains_fails_the_build(home, tmp_path):
+    other = tmp_path / "home"
+    shutil.copytree(home, other)
+    bill = other / "demo" / "bill" / "costs.csv"
+    head, line, *lines = bill.read_text("utf-8").splitlines()
+    columns = dict(zip(head.split(","), line.split(","), strict=True))
+    assert columns["workspace"] != demo_bill.SUPPORT_WORKSPACE
+    columns |= {"list_usd": "1000", "net_usd": "950"}
+    bill.write_text("\n".join([head, ",".join(columns.values()), *lines, ""]), "utf-8")
+    succeeds(mindweave(other, "load", "--customer", "demo", "--source", "csv"))
+
+    failed = mindweave(other, "build", "--customer", "demo", **WITH_DATA_TESTS)
+
+    assert failed.returncode == 1
+    assert_one_line(failed.stderr)
+    assert "assert_unexplained_cost_is_within_the_limit" in failed.stderr
 
 
 def test_a_second_load_finds_nothing_new(home, demo):

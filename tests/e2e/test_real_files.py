@@ -6,7 +6,14 @@ import sys
 
 import pytest
 
-from tests.transcripts import REPOSITORY, home_settings, mindweave, rows, succeeds
+from tests.transcripts import (
+    REPOSITORY,
+    WITH_DATA_TESTS,
+    home_settings,
+    mindweave,
+    rows,
+    succeeds,
+)
 
 SHARED = REPOSITORY.parent / "shared"
 REAL_TRANSCRIPTS = SHARED / "real" / "claude_code"
@@ -21,7 +28,7 @@ def home(tmp_path):
 def load_and_build(home, path):
     """Return the settings, and what was printed."""
     printed = succeeds(mindweave(home, "load", "--path", path))
-    printed += succeeds(mindweave(home, "build"))
+    printed += succeeds(mindweave(home, "build", **WITH_DATA_TESTS))
     return home_settings(home), printed
 
 

@@ -11,12 +11,13 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from flows.publish import REPORTS_DIR, SITE_MARTS, publish
 
@@ -32,8 +33,25 @@ PAGES = {
     "metrics": "/metrics/",
     "data-quality": "/data-quality/",
 }
-MANIFEST = Path(__file__).parent.parent / "fixtures" / "site_manifest.json"
+LOOKS: tuple[tuple[str, Literal["light", "dark"]], ...] = (
+    ("tablet", "light"),
+    ("desktop", "light"),
+    ("phone", "light"),
+    ("phone", "dark"),
+    ("desktop", "dark"),
+)
+# A4 without its margins, in the pixels of a printer
+PAPER = 687
+WHITE = "rgb(255, 255, 255)"
+CUT_OFF = """
+    [...document.querySelectorAll('article *')]
+        .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
+        .map((element) => element.outerHTML)
+"""
+AXE = Path(str(files("axe_playwright_python") / "axe.min.js"))
+MANIFEST = Path(__file__).parent.parent / "fixtures" / "site" / "manifest.json"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER_SETTINGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 MEASURES = """
     total_calls bigint, input_tokens bigint, cache_write_5m_tokens bigint,
@@ -85,6 +103,14 @@ EMPTY_MARTS = f"""
         compared_rows bigint, computed_cost_usd decimal(38, 15),
         vendor_net_cost_usd decimal(38, 15), difference_usd decimal(38, 15),
         absolute_difference_usd decimal(38, 15), unexplained_usd decimal(38, 15));
+    create table {{schema}}.model_price_changes
+        (customer_id text, vendor text, model_id text, prompt_tokens_above bigint,
+        token_type text, valid_from_date date, reason text, previous_price_usd decimal(38, 15),
+        price_usd decimal(38, 15));
+    create table {{schema}}.ledger_by_month
+        (billing_period date, charge_period date, customer_id text, reason text,
+        is_closed boolean, total_calls bigint, unpriced_calls bigint,
+        total_cost_usd decimal(38, 15), closed_at timestamp);
     create table {{schema}}.unpriced_usage
         (customer_id text, vendor text, model_id text, first_seen_at timestamp,
         last_seen_at timestamp, total_calls bigint, input_tokens bigint,
@@ -249,6 +275,48 @@ FILLED_MARTS += """
         ('2026-10-03', 'acme', 'anthropic', 'explained', 'source_blind_spot', 1, null, 10.5, 10.5,
         10.5, 0),
         ('2026-10-03', 'acme', 'anthropic', 'unexplained', 'unexplained', 1, null, 2, 2, 2, 2);
+
+    insert into {schema}.model_price_changes values
+        ('acme', 'anthropic', 'claude-3-haiku', -1, 'output', '2026-10-05', 'contract',
+        1.25, 1.125),
+        ('acme', 'anthropic', 'claude-haiku-4-5', -1, 'input', '2026-11-09', 'list price', 1, 0.8),
+        ('acme', 'anthropic', 'claude-sonnet-4-5', -1, 'input', '2026-11-09', 'list price', 3, 2),
+        ('acme', 'anthropic', 'claude-sonnet-4-5', 200000, 'cache_read', '2026-11-16',
+        'list price', 0.5, 0.0125),
+        ('acme', 'anthropic', 'claude-sonnet-4-5', -1, 'input', '2026-12-01', 'list price', 2,
+        null);
+    insert into {schema}.ledger_by_month values
+        ('2026-09-01', '2026-09-01', 'acme', 'usage of the month', true, 9, 0, 40.5,
+        '2026-10-02 08:00:00'),
+        ('2026-10-01', '2026-09-01', 'acme', 'late usage', true, 1, 0, 2.25, '2026-11-02 08:00:00'),
+        ('2026-10-01', '2026-10-01', 'acme', 'usage of the month', true, 9, 1, 60,
+        '2026-11-02 08:00:00'),
+        ('2026-11-01', '2026-10-01', 'acme', 'price correction', false, 0, 0, -1.5, null),
+        ('2026-11-01', '2026-11-01', 'acme', 'usage of the month', false, 5, 0, 7, null);
+"""
+
+ONE_CALL = """
+    create temp table call as select
+        date '2026-11-21' as usage_date, 'beginner', 'platform' as team_id,
+        'claude-opus-4-5' as model_id, 1, 120, 0, 0, 900, 34, 0.004275 as cost_usd, 0.004275, 0,
+        0, 0;
+    insert into {schema}.cost_by_team_daily from call;
+    insert into {schema}.cost_by_team select * replace (date '2026-11-01' as usage_date) from call;
+    insert into {schema}.cost_by_project_daily
+    select * replace ('checkout-api' as team_id) from call;
+    insert into {schema}.cost_by_mcp_daily select * replace ('github' as team_id), 1 from call;
+    insert into {schema}.mcp_tools_daily
+    select usage_date, 'beginner', 'github', 'search', 1, 0, 1, 250, 250, cost_usd from call;
+    insert into {schema}.cost_month_to_date
+    select
+        date '2026-11-01', usage_date, true, 'beginner', team_id, model_id, 1, cost_usd, 0, 0, null,
+        null, 10 * cost_usd
+    from call;
+    insert into {schema}.data_freshness values (
+        'beginner', 'claude_code', 'Europe/Berlin', 'USD', timestamp '2026-11-21 07:12:00',
+        timestamp '2026-11-21 07:12:00', timestamp '2026-11-22 09:00:05', date '2026-11-22',
+        date '2026-11-21'
+    );
 """
 
 
@@ -262,11 +330,10 @@ class Site:
     warehouse: duckdb.DuckDBPyConnection
 
 
-def make_warehouse(path: Path, schema: str, *, is_filled: bool) -> duckdb.DuckDBPyConnection:
+def make_warehouse(path: Path, schema: str, marts: str) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(str(path))
     connection.execute(f"create schema {schema};" + EMPTY_MARTS.format(schema=schema))
-    if is_filled:
-        connection.execute(FILLED_MARTS.format(schema=schema))
+    connection.execute(marts.format(schema=schema))
     return connection
 
 
@@ -283,6 +350,21 @@ def serve(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
+@contextlib.contextmanager
+def site_of(customer: str, folder: Path, marts: str) -> Iterator[Site]:
+    """Publish and serve the site of a customer whose marts are what this SQL fills in."""
+    with make_warehouse(folder / "warehouse.duckdb", f"customer_{customer}", marts) as warehouse:
+        published = publish(
+            lambda query: warehouse.execute(query).to_arrow_table(),
+            customer,
+            folder / "site",
+            manifest=MANIFEST,
+        )
+        warehouse.execute(f"use customer_{customer}")
+        with serve(published) as url:
+            yield Site(customer, published, url, warehouse)
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -291,9 +373,8 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=quiet)
+        browser = playwright.chromium.launch(executable_path=executable, args=BROWSER_SETTINGS)
         yield browser
         browser.close()
 
@@ -304,19 +385,9 @@ def site(
 ) -> Iterator[Site]:
     """The site of a customer with 75 days of calls, then of one with none at all."""
     customer = request.param
-    folder = tmp_path_factory.mktemp(customer)
-    with make_warehouse(
-        folder / "warehouse.duckdb", f"customer_{customer}", is_filled=customer == "acme"
-    ) as warehouse:
-        published = publish(
-            lambda query: warehouse.execute(query).to_arrow_table(),
-            customer,
-            folder / "site",
-            manifest=MANIFEST,
-        )
-        warehouse.execute(f"use customer_{customer}")
-        with serve(published) as url:
-            yield Site(customer, published, url, warehouse)
+    marts = FILLED_MARTS if customer == "acme" else ""
+    with site_of(customer, tmp_path_factory.mktemp(customer), marts) as published:
+        yield published
 
 
 @contextlib.contextmanager
@@ -349,20 +420,33 @@ def open_page(
 def table_rows(page: Page, title: str) -> list[list[str]]:
     """Return the cells of the body of the table of this title."""
     rows = page.locator(f'table[data-table="{title}"] tbody tr').all()
-    return [[cell.strip() for cell in row.locator("td").all_inner_texts()] for row in rows]
+    return [[plain(cell) for cell in row.locator("td").all_inner_texts()] for row in rows]
 
 
 def figure(page: Page, title: str) -> str:
     tile = page.locator(".figure").filter(has=page.get_by_text(title, exact=True))
-    return tile.locator(".value").inner_text()
+    return plain(tile.locator(".value").inner_text())
+
+
+def plain(text: str) -> str:
+    # a number and its unit are never broken apart
+    return text.strip().replace("\u00a0", " ")
 
 
 def usd(amount: Decimal | None) -> str:
-    return "–" if amount is None else f"${amount.quantize(Decimal('0.01'), ROUND_HALF_UP):,}"
+    if amount is None:
+        return "–"
+    # below a cent two digits that count
+    digits = Decimal(1).scaleb(amount.adjusted() - 1 if 0 < amount < Decimal("0.01") else -2)
+    return f"${amount.quantize(digits, ROUND_HALF_UP):,}"
 
 
 def share(ratio: Decimal) -> str:
     return f"{abs(ratio) * 100:.1f} %"
+
+
+def attributes(found: Locator, name: str) -> list[str]:
+    return [element.get_attribute(name) or "" for element in found.all()]
 
 
 def csv_rows(page: Page, title: str) -> list[dict[str, str]]:
@@ -389,14 +473,32 @@ def test_a_page_renders_with_no_error_and_no_request_off_the_host(
     with open_page(browser, site, PAGES.get(name, "/teams/platform/")) as page:
         assert page.locator("h1").count() == 1
         assert page.get_by_text("undefined").count() == 0
-        for width, pixels in WIDTHS.items():
-            page.set_viewport_size({"width": pixels, "height": 900})
-            assert page.evaluate("document.documentElement.scrollWidth") <= pixels
-            for scheme in ("light", "dark") if width == "desktop" else ("light",):
-                page.emulate_media(color_scheme=scheme)
-                expect(page.locator("html")).to_have_attribute("data-theme", scheme)
-                file = folder / f"{site.customer}-{name}-{width}-{scheme}.png"
-                page.screenshot(path=file, full_page=True)
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        for width, scheme in LOOKS:
+            page.set_viewport_size({"width": WIDTHS[width], "height": 900})
+            page.emulate_media(color_scheme=scheme)
+            expect(page.locator("html")).to_have_attribute("data-theme", scheme)
+            assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[width]
+            file = folder / f"{site.customer}-{name}-{width}-{scheme}.png"
+            page.screenshot(path=file, full_page=True)
+            if width != "tablet":
+                assert accessibility_faults(page) == []
+        # still in the dark theme
+        page.emulate_media(media="print")
+        page.set_viewport_size({"width": PAPER, "height": 900})
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == WHITE
+        assert page.evaluate(CUT_OFF) == []
+
+
+def accessibility_faults(page: Page) -> list[str]:
+    """Return what axe finds on the page that keeps people from using it."""
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{fault['id']}: {node['html']}"
+        for fault in found["violations"]
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"]
+    ]
 
 
 def test_the_overview_equals_the_marts(overview: Page, site: Site) -> None:
@@ -410,7 +512,7 @@ def test_the_overview_equals_the_marts(overview: Page, site: Site) -> None:
         from cost_month_to_date
         """,
     )
-    sentence = overview.locator(".sentence").inner_text()
+    sentence = plain(overview.locator(".sentence").inner_text())
     assert figure(overview, "Model calls this month") == f"{calls:,}"
     assert figure(overview, "Calls without a price this month") == f"{unpriced:,}"
     if site.customer == "newcomer":
@@ -524,6 +626,33 @@ def test_a_table_equals_its_mart_to_the_digit(
         assert table.locator("tfoot td").nth(1).inner_text() == usd(total)
 
 
+def test_one_call_is_told_to_the_digit(browser: Browser, tmp_path: Path) -> None:
+    with site_of("beginner", tmp_path, ONE_CALL) as site:
+        cost, forecast = one_row(
+            site, "select total_cost_usd, forecast_cost_usd from cost_month_to_date"
+        )
+        with open_page(browser, site) as page:
+            sentence = plain(page.locator(".sentence").inner_text())
+            assert sentence == f"beginner spent {usd(cost)} in November 2026 through 21 Nov 24:00."
+            assert figure(page, "November 2026 so far (USD)") == usd(cost)
+            assert figure(page, "Forecast of the month (USD)") == usd(forecast)
+            assert figure(page, "Model calls this month") == "1"
+            assert figure(page, "Same days of the month before (USD)") == "–"
+        for path, title, name in (
+            ("/teams/", "Teams", "platform"),
+            ("/teams/platform/", "Models of the team this month", "claude-opus-4-5"),
+            ("/models/", "Models", "claude-opus-4-5"),
+            ("/projects/", "Projects", "checkout-api"),
+            ("/mcp-servers/", "Servers", "github"),
+        ):
+            with open_page(browser, site, path) as page:
+                (row,) = table_rows(page, title)
+                assert row[:2] == [name, usd(cost)]
+                assert "1" in row[2:]
+                (downloaded,) = csv_rows(page, title)
+                assert Decimal(downloaded["cost_usd"]) == cost
+
+
 def test_a_choice_is_kept_in_the_link_and_in_the_csv(browser: Browser, site: Site) -> None:
     with open_page(browser, site, PAGES["teams"]) as page:
         if site.customer == "newcomer":
@@ -570,6 +699,52 @@ def test_what_has_no_price_is_named(browser: Browser, site: Site) -> None:
         assert shown == [[model, f"{calls:,}"] for model, calls in unpriced]
         nothing = page.get_by_text("Nothing: every call has a price.")
         assert nothing.count() == (0 if unpriced else 1)
+
+
+def test_a_change_of_price_is_a_mark_on_its_day_and_a_row(browser: Browser, site: Site) -> None:
+    with open_page(browser, site, PAGES["models"]) as page:
+        if site.customer == "newcomer":
+            assert page.get_by_text("No price of a model in use has changed").is_visible()
+            assert page.locator(".mark").count() == 0
+            return
+        marked = page.locator(".day").filter(has=page.locator(".mark"))
+        days = [title.split(":")[0] for title in attributes(marked, "title")]
+        assert days == ["9 Nov", "16 Nov"]
+        assert marked.locator("b").all_inner_texts() == ["1", "2"]
+        assert attributes(page.locator(".mark"), "title")[0] == (
+            "9 Nov: another price of claude-haiku-4-5, claude-sonnet-4-5"
+        )
+        assert [[row[0], *row[2:7]] for row in table_rows(page, "Price changes")] == [
+            ["claude-sonnet-4-5", "–", "input", "$2.00", "–", "–"],
+            [
+                "claude-sonnet-4-5",
+                "2",
+                "cache read, prompts over 200,000",
+                "$0.50",
+                "$0.0125",
+                "−97.5 %",
+            ],
+            ["claude-haiku-4-5", "1", "input", "$1.00", "$0.80", "−20.0 %"],
+            ["claude-sonnet-4-5", "1", "input", "$3.00", "$2.00", "−33.3 %"],
+            ["claude-3-haiku", "–", "output", "$1.25", "$1.125", "−10.0 %"],
+        ]
+        assert csv_rows(page, "Price changes")[1]["now_usd"] == "0.012500000000000"
+
+
+def test_a_closed_month_stays_and_its_corrections_are_told(browser: Browser, site: Site) -> None:
+    with open_page(browser, site, PAGES["reconciliation"]) as page:
+        if site.customer == "newcomer":
+            assert page.get_by_text("No month is closed").is_visible()
+            return
+        assert table_rows(page, "Closed months") == [
+            ["2026-11", "open", "$7.00", "−$1.50", "$5.50", "$7.00"],
+            ["2026-10", "closed 2026-11-02", "$60.00", "+$2.25", "$62.25", "$58.50"],
+            ["2026-09", "closed 2026-10-02", "$40.50", "–", "$40.50", "$42.75"],
+        ]
+        assert table_rows(page, "Corrections") == [
+            ["2026-10", "2026-11", "price correction", "0", "−$1.50"],
+            ["2026-09", "2026-10", "late usage", "1", "+$2.25"],
+        ]
 
 
 def test_a_table_is_sorted_by_its_titles(overview: Page, site: Site) -> None:
@@ -647,6 +822,10 @@ def test_loads_and_checks_are_shown_the_failed_ones_first(browser: Browser, site
         outcomes = [row[0] for row in table_rows(page, "Checks")]
         assert outcomes[:failed] == ["✗ failed"] * failed
         assert set(outcomes[failed:]) <= {"✓ passed"}
+        tests = [row[:5] for row in table_rows(page, "Tests of the models")]
+        assert tests[0] == ["! warned", "mcp_calls", "accepted values", "status", "3"]
+        assert {row[0] for row in tests[1:]} == {"✓ passed"}
+        assert figure(page, "Tests of the models") == f"{len(tests)}"
         if site.customer == "newcomer":
             assert page.get_by_text("No check has run yet.").is_visible()
             assert page.get_by_text("Nothing has been loaded yet").first.is_visible()
@@ -668,7 +847,7 @@ def test_what_a_reader_can_download_is_the_public_marts(site: Site) -> None:
         tables = {name for (name,) in database.execute("show tables").fetchall()}
         # the file is compressed: its bytes alone would not tell
         texts = [str(database.execute(f"from {name}").fetchall()) for name in tables]
-    assert tables == {*SITE_MARTS, "site", "metrics"}
+    assert tables == {*SITE_MARTS, "site", "metrics", "model_tests"}
     assert not any("canary" in text for text in texts)
     for file in site.folder.rglob("*"):
         assert not file.is_file() or b"canary" not in file.read_bytes()
@@ -710,9 +889,16 @@ def test_a_query_runs_on_the_marts_without_what_a_browser_lacks(name: str) -> No
     )
     with duckdb.connect() as database:
         database.execute("create schema marts;" + EMPTY_MARTS.format(schema="marts"))
-        database.execute("create table marts.site (customer_id text, published_at timestamp)")
+        database.execute(
+            "create table marts.site (customer_id text, published_at timestamp, loads bigint,"
+            " rows_read bigint, rows_quarantined bigint)"
+        )
         database.execute(
             "create table marts.metrics (metric text, mart text, grain text, sql text,"
             " version text, counts text, formula text, adds_up text, leaves_out text, trusts text)"
+        )
+        database.execute(
+            "create table marts.model_tests (relation text, rule text, columns text, outcome text,"
+            " failures bigint, tested_at timestamp)"
         )
         database.execute(query)

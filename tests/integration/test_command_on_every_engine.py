@@ -13,7 +13,7 @@ from tests import transcripts
 # these tell of the run itself, so no two runs agree on them; or hold the SQL of the engine
 OF_THE_RUN = {
     "load_id", "finished_at", "last_loaded_at", "completed_at", "started_at",
-    "seconds", "published_at", "sql",
+    "seconds", "published_at", "sql", "tested_at",
 }  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def shown(home: Path, warehouse_url: str | None) -> tuple[str, dict[str, Any]]:
     publish._export(
         warehouse.query, "local", home / "data", home / "dbt" / "local" / "manifest.json"
     )
-    site = home / "data" / "marts" / "marts" / "marts.duckdb"
+    (site,) = (home / "data").rglob("marts.duckdb")
     tables = {}
     with duckdb.connect(site, read_only=True) as connection:
         for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall():

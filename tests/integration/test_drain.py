@@ -13,6 +13,7 @@ import pytest
 from dlt_pipelines.config import PROJECT_DIR, Settings
 from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.drain import drain
+from dlt_pipelines.event_store import Entry
 from dlt_pipelines.event_store.opening import open_store
 from dlt_pipelines.load import make_missing_tables
 from dlt_pipelines.sources.claude_code_otel import ClaudeCodeOtelPlugin
@@ -300,6 +301,30 @@ def test_what_is_no_event_is_quarantined_and_the_rest_lands(home):
 
     assert (result.counts.rows_loaded, result.counts.rows_quarantined) == (2, 2)
     assert len(rows(settings, "select reason from {raw}.quarantine")) == 2
+
+
+def test_events_that_no_gate_wrote_land_as_what_they_are(home):
+    settings = Settings(home, str(home / "others.duckdb"), "others")
+    push(settings, [call(1)])
+    lines = [
+        '{"data":{"vendor":{"a":1},"input_tokens":"x","more":[{"x":1,"id":2}]},"id":"é","source":"/gw","type":"t"}',
+        '{"data":{"call_id":"c"},"id":"of no type","source":"/gw","type":""}',
+        # cut off, and without an end of the line
+        '{"data":{"prompt":{"dedup_hash":"h","id":"x","source":"/gw","type":"t"}',
+    ]
+    with closing(open_store(settings)) as store:
+        store.append([Entry("events", "\n".join(lines).encode(), AT)])
+
+    [result] = drain(settings).results
+
+    assert (result.counts.rows_loaded, result.counts.rows_quarantined) == (3, 1)
+    assert rows(settings, "select event_id from {raw}.events_calls") == [("event-1",)]
+    found = rows(settings, "select event_id, data from {raw}.events where event_id != 'event-1'")
+    assert sorted(found) == [
+        ("of no type", '{"call_id":"c"}'),
+        ("é", '{"vendor":{"a":1},"input_tokens":"x","more":[{"x":1,"id":2}]}'),
+    ]
+    assert rows(settings, "select line_number from {raw}.quarantine") == [(3,)]
 
 
 def test_the_command_drains_and_a_load_begins_with_it(tmp_path):

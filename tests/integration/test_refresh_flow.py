@@ -11,7 +11,7 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 
 from prefect.testing.utilities import prefect_test_harness
 
-from dlt_pipelines.config import read_settings
+from dlt_pipelines.config import Settings, read_settings
 from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.errors import MindweaveError, UnreachableError
 from dlt_pipelines.load import load_source
@@ -46,9 +46,36 @@ def calls(customer: str) -> int:
     return int(rows.to_pylist()[0]["calls"])
 
 
-def test_the_flow_loads_checks_and_builds(home: Path) -> None:
-    refresh.refresh("local")
+def test_the_flow_loads_checks_and_builds_and_publishes_only_where_data_changed(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes: list[str] = []
+
+    def publish_site(settings: Settings) -> Path:
+        site = steps.site_folder(settings)
+        if outcomes:  # the first time fails
+            site.mkdir(parents=True, exist_ok=True)
+            os.utime(site)
+        outcomes.append("published" if site.exists() else "failed")
+        if not site.exists():
+            raise MindweaveError("no room for the site")
+        return site
+
+    monkeypatch.setattr(steps, "publish_site", publish_site)
+    with pytest.raises(MindweaveError, match="no room"):
+        refresh.refresh("local")
     assert calls("local") == 1
+    refresh.refresh("local")
+    assert outcomes == ["failed", "published"]
+    refresh.refresh("local")
+    assert outcomes == ["failed", "published"]
+
+    # a build takes long: this one only leaves what a build leaves
+    (state,) = (home / "dbt" / "local").glob("built-*.json")
+    monkeypatch.setattr(steps, "build_models", lambda settings: os.utime(state))
+    transcripts.write(tmp_path / "claude" / "projects" / "-p" / "t.jsonl", transcripts.answer(2))
+    refresh.refresh("local")
+    assert outcomes == ["failed", "published", "published"]
 
 
 def test_a_broken_source_does_not_stop_the_others_and_the_run_ends_red(

@@ -390,7 +390,7 @@ def test_on_a_server_loaded_in_another_order_it_is_the_same_and_nothing_else_is_
     assert physical_state(postgres_database) == before
     assert [mart.mart for mart in found.comparisons] == ["cost_by_team"]
     there = replace(settings, schema_prefix="replay", into="audit")
-    marts = sorted(set(story.live) - {*OF_THE_LOADS, "cost_ledger"})
+    marts = sorted(set(story.live) - {*OF_THE_LOADS, "cost_ledger", "ledger_by_month"})
     for comparison in compare_marts(story.settings, there, marts):
         assert comparison.is_equal, str(comparison)
     with pytest.raises(UsageError, match="the schema public is there already"):

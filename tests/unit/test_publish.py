@@ -1,11 +1,13 @@
 """The publishing step with a stand-in for Evidence: what it exports, and what a failure leaves."""
 
+import contextlib
 import json
 import os
 import threading
-from datetime import date
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -15,17 +17,23 @@ from dlt_pipelines.destinations import warehouse_at
 from flows import node, publish
 from flows.publish import SITE_MARTS, PublishError
 
-MANIFEST = Path(__file__).parent.parent / "fixtures" / "site_manifest.json"
-GOOD_BUILD = """
+MANIFEST = Path(__file__).parent.parent / "fixtures" / "site" / "manifest.json"
+APP = """
+import fs from 'node:fs';
+fs.mkdirSync('.evidence/template/static', { recursive: true });
+fs.appendFileSync('apps.txt', process.env.MINDWEAVE_BASE_PATH + ';');
+"""
+GOOD_RENDERING = """
 import fs from 'node:fs';
 fs.mkdirSync('build/data', { recursive: true });
 fs.cpSync('.evidence/template/static/data', 'build/data', { recursive: true });
 fs.writeFileSync('build/environment.json', JSON.stringify(process.env));
 fs.writeFileSync('build/index.html', 'a whole page');
 """
-FAILING_BUILDS = {
+FAILING_RENDERINGS = {
     "it ends with an error": "console.log('no'); process.exit(3);",
-    "a query fails and it ends with 0": GOOD_BUILD + "console.log('\\x1b[31mError in Query! x');",
+    "a query fails and it ends with 0": GOOD_RENDERING
+    + "console.log('\\x1b[31mError in Query! x');",
     "it makes no page": "",
 }
 
@@ -33,41 +41,54 @@ FAILING_BUILDS = {
 DAY = date(2026, 11, 22)
 
 
+LOADED = datetime(2026, 11, 22, 9)
+KEYS: dict[str, list[Any]] = {
+    "usage_date": [DAY],
+    "as_of_date": [DAY],
+    "load_id": ["load"],
+    "source": ["claude_code"],
+    "started_at": [LOADED],
+    "checked_at": [LOADED],
+    "is_success": [True],
+    "rows_read": [7],
+    "rows_quarantined": [1],
+}
+
+
 def read(query: str) -> pa.Table:
-    columns = {"customer_id": ["acme"], "total_cost_usd": [Decimal("0.000000000000001")]}
-    if query.endswith(("_daily", "data_freshness")):
-        columns |= {"usage_date": [DAY], "as_of_date": [DAY]}
-    return pa.table(columns)
+    return pa.table(
+        {"customer_id": ["acme"], "total_cost_usd": [Decimal("0.000000000000001")], **KEYS}
+    )
 
 
 @pytest.fixture
 def reports(tmp_path: Path) -> Path:
-    """A reports folder whose packages are installed and whose Evidence is GOOD_BUILD."""
+    """A reports folder whose packages are installed and whose Evidence is a stand-in."""
     folder = tmp_path / "reports"
-    (folder / "scripts").mkdir(parents=True)
-    (folder / "package-lock.json").write_text("{}")
-    (folder / "scripts" / "patch.mjs").write_text("")
-    evidence = folder / "node_modules" / "@evidence-dev" / "evidence"
-    evidence.mkdir(parents=True)
-    (evidence / "package.json").write_text('{"type": "module"}')
-    set_build(folder, GOOD_BUILD)
+    for name in ("scripts", "pages", "node_modules"):
+        (folder / name).mkdir(parents=True)
+    for name in ("package-lock.json", "evidence.config.yaml", "scripts/patch.mjs"):
+        (folder / name).write_text("{}")
+    (folder / "scripts" / "app.mjs").write_text(APP)
+    set_rendering(folder, GOOD_RENDERING)
     stamp = publish.toolchain_stamp(folder)
     (folder / "node_modules" / ".mindweave-stamp").write_text(stamp)
     return folder
 
 
-def set_build(reports: Path, javascript: str) -> None:
-    (reports / "node_modules" / "@evidence-dev" / "evidence" / "cli.js").write_text(javascript)
+def set_rendering(reports: Path, javascript: str) -> None:
+    (reports / "scripts" / "render.mjs").write_text(javascript)
 
 
 def exported(site: Path) -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(str(site / "data/marts/marts/marts.duckdb"), read_only=True)
+    (data,) = (site / "data").rglob("*.duckdb")
+    return duckdb.connect(str(data), read_only=True)
 
 
 def test_a_new_site_takes_the_place_of_the_old_one(reports: Path, tmp_path: Path) -> None:
     site = tmp_path / "sites" / "acme"
     assert publish.publish(read, "acme", site, reports_dir=reports, manifest=MANIFEST) == site
-    set_build(reports, GOOD_BUILD.replace("a whole page", "a newer page"))
+    set_rendering(reports, GOOD_RENDERING.replace("a whole page", "a newer page"))
     publish.publish(read, "acme", site, reports_dir=reports, manifest=MANIFEST)
 
     assert (site / "index.html").read_text() == "a newer page"
@@ -75,13 +96,13 @@ def test_a_new_site_takes_the_place_of_the_old_one(reports: Path, tmp_path: Path
     assert names == [os.readlink(site), "acme", "acme.log"]
 
 
-@pytest.mark.parametrize("why", FAILING_BUILDS)
+@pytest.mark.parametrize("why", FAILING_RENDERINGS)
 def test_a_failing_build_keeps_the_previous_site(why: str, reports: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     publish.publish(read, "acme", site, reports_dir=reports, manifest=MANIFEST)
     before = os.readlink(site)
 
-    set_build(reports, FAILING_BUILDS[why])
+    set_rendering(reports, FAILING_RENDERINGS[why])
     with pytest.raises(PublishError) as failure:
         publish.publish(read, "acme", site, reports_dir=reports, manifest=MANIFEST)
 
@@ -92,8 +113,42 @@ def test_a_failing_build_keeps_the_previous_site(why: str, reports: Path, tmp_pa
     assert sorted(path.name for path in tmp_path.glob(".site.*")) == [before]
 
 
+def test_the_app_is_built_again_only_where_its_files_or_the_base_path_change(
+    reports: Path, tmp_path: Path
+) -> None:
+    def apps_after(base_path: str) -> str:
+        publish.publish(
+            read,
+            "acme",
+            tmp_path / "site",
+            reports_dir=reports,
+            manifest=MANIFEST,
+            base_path=base_path,
+        )
+        return (reports / "apps.txt").read_text()
+
+    assert apps_after("") == ";"
+    assert apps_after("") == ";"
+    assert apps_after("/x") == ";/x;"
+    # the one before is kept
+    assert apps_after("") == ";/x;"
+    assert apps_after("/x") == ";/x;"
+    (reports / "pages" / "index.md").write_text("# A page")
+    assert apps_after("/x") == ";/x;/x;"
+    (reports / "pages" / "index.md").rename(reports / "pages" / "other.md")
+    assert apps_after("/x") == ";/x;/x;/x;"
+    (reports / "scripts" / "app.mjs").write_text(APP + "process.exit(1);")
+    with pytest.raises(PublishError, match="app ended with 1"):
+        apps_after("/x")
+    # the last whole one is of these very files again
+    (reports / "scripts" / "app.mjs").write_text(APP)
+    assert apps_after("/x") == ";/x;/x;/x;/x;"
+    (reports / "scripts" / "app.mjs").write_text(APP + "// another")
+    assert apps_after("/x") == ";/x;/x;/x;/x;/x;"
+
+
 def test_a_build_that_hangs_is_ended_with_all_it_started(reports: Path, tmp_path: Path) -> None:
-    set_build(
+    set_rendering(
         reports,
         """
         import { spawn } from 'node:child_process';
@@ -155,7 +210,7 @@ def test_a_mart_with_a_row_a_call_is_never_exported(reports: Path, tmp_path: Pat
     assert asked == [f"select * from customer_acme.{mart}" for mart in SITE_MARTS]
     with exported(site) as database:
         tables = {name for (name,) in database.execute("show tables").fetchall()}
-    assert tables == {*SITE_MARTS, "site", "metrics"}
+    assert tables == {*SITE_MARTS, "site", "metrics", "model_tests"}
     per_call = {"mcp_calls", "mcp_tool_calls", "event_log", "hivemind_pattern_calls", "audit_logs"}
     assert not tables & per_call
 
@@ -164,19 +219,18 @@ def test_money_keeps_its_last_digit_and_columns_without_a_type_get_one(
     reports: Path, tmp_path: Path
 ) -> None:
     def read_untyped(query: str) -> pa.Table:
-        columns = {
-            name: pa.nulls(0)
-            for name in ("total_calls", "first_seen_at", "usage_date", "as_of_date")
-        }
-        return read(query) if query.endswith("cost_by_team") else pa.table(columns)
+        if query.endswith("cost_by_team"):
+            return pa.table({"total_cost_usd": [Decimal("0.000000000000001")]})
+        return pa.table({name: pa.nulls(0) for name in ("total_calls", "first_seen_at", *KEYS)})
 
     site = publish.publish(
         read_untyped, "acme", tmp_path / "site", reports_dir=reports, manifest=MANIFEST
     )
 
     with exported(site) as database:
-        assert database.table("cost_by_team").fetchall() == [("acme", Decimal("1E-15"))]
-        assert database.table("unpriced_usage").types == ["BIGINT", "TIMESTAMP", "DATE", "DATE"]
+        assert database.table("cost_by_team").fetchall() == [(Decimal("1E-15"),)]
+        untyped = database.table("unpriced_usage")
+        assert untyped.types[:4] == ["BIGINT", "TIMESTAMP", "DATE", "DATE"]
 
 
 def test_the_build_does_not_see_the_secrets_of_the_environment(
@@ -193,14 +247,35 @@ def test_the_build_does_not_see_the_secrets_of_the_environment(
 def test_nothing_of_the_customer_stays_where_the_next_one_is_built(
     reports: Path, tmp_path: Path
 ) -> None:
-    publish.publish(read, "acme", tmp_path / "site", reports_dir=reports, manifest=MANIFEST)
-    assert not list(reports.rglob("*.duckdb"))
+    written = (
+        GOOD_RENDERING
+        + """
+    for (const folder of ['.evidence-queries/cache', '.svelte-kit/output/prerendered']) {
+        fs.mkdirSync(`.evidence/template/${folder}`, { recursive: true });
+        fs.writeFileSync(`.evidence/template/${folder}/rows.arrow`, 'rows');
+    }
+    """
+    )
+    for outcome in ("", "process.exit(1);"):
+        set_rendering(reports, written + outcome)
+        with contextlib.suppress(PublishError):
+            publish.publish(read, "acme", tmp_path / "site", reports_dir=reports, manifest=MANIFEST)
+        assert {path.name for path in reports.rglob("*") if path.is_file()} == {
+            "apps.txt",
+            "app.mjs",
+            "evidence.config.yaml",
+            "package-lock.json",
+            "patch.mjs",
+            "render.mjs",
+            ".lock",
+            ".mindweave-stamp",
+        }
 
 
 def test_two_builds_take_turns(reports: Path, tmp_path: Path) -> None:
-    set_build(
+    set_rendering(
         reports,
-        GOOD_BUILD
+        GOOD_RENDERING
         + """
         fs.mkdirSync('alone');
         await new Promise((resolve) => setTimeout(resolve, 300));
@@ -293,24 +368,6 @@ def test_no_node_at_all_says_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
         node.find_node()
 
 
-def test_a_measure_says_what_it_counts_as_the_models_document_it(tmp_path: Path) -> None:
-    (metric,) = publish.metrics(MANIFEST).to_pylist()
-    assert metric == {
-        "metric": "total_cost_usd",
-        "mart": "cost_by_team",
-        "grain": "**Grain:** one row per month, team and model.",
-        "sql": "select the_sql_of_the_metric",
-        "version": "0123456789ab",
-        "counts": "what calls cost.",
-        "formula": "tokens × price.",
-        "adds_up": "over every grain.",
-        "leaves_out": "calls without a price.",
-        "trusts": "the price book.",
-    }
-    with pytest.raises(PublishError, match="mindweave build"):
-        publish.metrics(tmp_path / "manifest.json")
-
-
 def test_days_that_no_page_shows_and_ids_of_raw_rows_are_not_exported(
     reports: Path, tmp_path: Path
 ) -> None:
@@ -318,12 +375,8 @@ def test_days_that_no_page_shows_and_ids_of_raw_rows_are_not_exported(
 
     def read_days(query: str) -> pa.Table:
         return pa.table(
-            {
-                "customer_id": ["acme"] * 3,
-                "load_id": ["1", "2", "3"],
-                "usage_date": days,
-                "as_of_date": days,
-            }
+            {name: values * 3 for name, values in KEYS.items()}
+            | {"usage_date": days, "as_of_date": days}
         )
 
     site = publish.publish(
@@ -334,6 +387,67 @@ def test_days_that_no_page_shows_and_ids_of_raw_rows_are_not_exported(
             (day,) for day in days[1:]
         ]
         assert "load_id" not in database.table("load_report").columns
+
+
+def test_years_of_hourly_loads_are_told_by_their_totals_and_the_newest(
+    reports: Path, tmp_path: Path
+) -> None:
+    loads: list[dict[str, Any]] = [
+        {"load_id": str(n), "started_at": LOADED - timedelta(hours=n)} for n in range(3 * 365 * 24)
+    ]
+    checks = [
+        {"load_id": load["load_id"], "checked_at": load["started_at"], "is_success": is_success}
+        for load in loads
+        for is_success in (True, int(load["load_id"]) % 900 != 0)
+    ]
+
+    def read_years(query: str) -> pa.Table:
+        rows = {"load_report": loads, "landing_checks": checks}.get(query.rpartition(".")[2])
+        if rows is None:
+            return read(query)
+        return pa.Table.from_pylist(
+            [{name: value[0] for name, value in KEYS.items()} | row for row in rows]
+        )
+
+    site = publish.publish(
+        read_years, "acme", tmp_path / "site", reports_dir=reports, manifest=MANIFEST
+    )
+    with exported(site) as database:
+        assert database.execute(
+            "select loads, rows_read, rows_quarantined from site"
+        ).fetchall() == [(len(loads), 7 * len(loads), len(loads))]
+        assert database.execute("select count(*), min(started_at) from load_report").fetchall() == [
+            (1000, LOADED - timedelta(hours=999))
+        ]
+        # both checks of the newest load, and the failed one of the only other load that had one
+        assert database.execute(
+            "select checked_at, is_success from landing_checks order by 1 desc, 2 desc"
+        ).fetchall() == [
+            (LOADED, True),
+            (LOADED, False),
+            (LOADED - timedelta(hours=900), False),
+        ]
+
+
+def test_what_is_left_out_takes_no_room_in_the_file(reports: Path, tmp_path: Path) -> None:
+    def bytes_with(days: int) -> int:
+        def read_days(query: str) -> pa.Table:
+            usage_dates = [DAY - timedelta(days=n // 100) for n in range(days * 100)]
+            if not query.endswith("_daily"):
+                return read(query)
+            names = {
+                "usage_date": usage_dates,
+                "team_id": [f"{n * 7919}" for n in range(days * 100)],
+            }
+            return pa.table(names)
+
+        site = publish.publish(
+            read_days, "acme", tmp_path / "site", reports_dir=reports, manifest=MANIFEST
+        )
+        (data,) = (site / "data").rglob("*.duckdb")
+        return data.stat().st_size
+
+    assert bytes_with(1000) < 1.1 * bytes_with(120)
 
 
 def test_the_build_is_told_where_the_site_will_be_served(reports: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from dlt_pipelines.plugin import LoadContext, RowCounts
 from dlt_pipelines.privacy import fingerprint_sql
 from dlt_pipelines.sources.claude_code import tables
 
-LINES_PER_FILE = 150_000
+LINES_PER_FILE = 75_000
 
 # Counts are JSON and not text, so that a text like "5 7" keeps its quotes and is no number.
 TOKENS = """

@@ -18,10 +18,15 @@ seeded as (
         nullif(person_id, '') as person_id,
         nullif(team_id, '') as team_id,
         cast(null as {{ dbt.type_string() }}) as parent_id,
-        cast(coalesce(valid_from_date, cast('1970-01-01' as date)) as {{ dbt.type_timestamp() }})
-            as valid_from_at,
-        cast(coalesce(valid_to_date, cast('2200-01-01' as date)) as {{ dbt.type_timestamp() }})
-            as valid_to_at
+        coalesce(
+            cast(valid_from_date as {{ dbt.type_timestamp() }}),
+            cast('1970-01-01' as {{ dbt.type_timestamp() }})
+        ) as valid_from_at,
+        -- as a date it would end in 2149 on ClickHouse
+        coalesce(
+            cast(valid_to_date as {{ dbt.type_timestamp() }}),
+            cast('2200-01-01' as {{ dbt.type_timestamp() }})
+        ) as valid_to_at
     from {{ ref('identity_map') }}
 ),
 
