@@ -45,6 +45,8 @@ ARROW_TYPES: dict[ColumnType, pa.DataType] = {
 ROWS_PER_GROUP = 122_880
 # of large rows so many are too much
 BYTES_PER_GROUP = 128 * 2**20
+# what of a query's result is in memory at once
+ROWS_PER_BATCH = 2**14
 
 
 @dataclass(frozen=True)
@@ -308,39 +310,52 @@ CANONICAL_TABLES = (CALL_EVENTS, TOOL_CALL_EVENTS, USAGE_BUCKET_EVENTS, COST_EVE
 
 @dataclass
 class LandingTable:
-    """Rows of one raw table on their way: files that DuckDB writes and dlt hands over whole."""
+    """Rows of one raw table on their way: files that DuckDB writes and dlt hands over whole.
+
+    Parquet is one file of whole row groups, which a warehouse takes in less time than many small
+    ones.
+    """
 
     table: RawTable
     folder: Path
     file_format: BulkFormat
     parts: list[tuple[Path, int]] = field(default_factory=list)
+    row_count: int = 0
     _row_groups: "RowGroups | None" = None
 
     def write(
         self, connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, Any]
-    ) -> None:
-        """Write the rows of a DuckDB query as one more file; none make no file."""
-        path = self._next_path()
-        options = "format csv, header true" if self.file_format == "csv" else "format parquet"
+    ) -> int:
+        """Add the rows of a DuckDB query, and return how many; none make no file."""
+        rows_before = self.row_count
         # an empty text says nothing, and PostgreSQL's bulk load cannot tell it from null
         columns = ", ".join(
-            f"nullif({name}, '') as {name}" if kind == "text" else name
+            f"nullif(cast({name} as varchar), '') as {name}"
+            if kind == "text"
+            else f"cast({name} as {DUCKDB_TYPES[kind]}) as {name}"
             for name, kind in self.table.columns.items()
         )
-        statement = f"copy (select {columns} from ({query})) to '{path}' ({options})"
-        if rows := run_statement(connection, statement, parameters):
-            self.parts.append((path, rows))
+        statement = f"select {columns} from ({query})"
+        if self.file_format == "csv":
+            path = self._next_path()
+            statement = f"copy ({statement}) to '{path}' (format csv, header true)"
+            if count := run_statement(connection, statement, parameters):
+                self.parts.append((path, count))
+                self.row_count += count
+        else:
+            rows = connection.execute(statement, named_parameters(statement, parameters))
+            for batch in rows.to_arrow_reader(ROWS_PER_BATCH):
+                self.gather(pa.Table.from_batches([batch]))
+        return self.row_count - rows_before
 
     def gather(self, rows: pa.Table) -> None:
-        """Add rows of this table's shape to one Parquet file, which `resource` closes.
-
-        A warehouse takes one large file in less time than many small ones.
-        """
+        """Add rows of this table's shape to its Parquet file, which `resource` closes."""
         if not rows.num_rows:
             return
         if self._row_groups is None:
             self._row_groups = RowGroups(self._next_path(), self.table.no_rows())
         self._row_groups.add(rows)
+        self.row_count += rows.num_rows
 
     def resource(self) -> "DltResource":
         """Return the dlt resource that hands over the files."""
@@ -362,8 +377,7 @@ class LandingTable:
         )
 
     def _next_path(self) -> Path:
-        number = len(self.parts) + (self._row_groups is not None)
-        return self.folder / f"{self.table.name}-{number}.{self.file_format}"
+        return self.folder / f"{self.table.name}-{len(self.parts)}.{self.file_format}"
 
 
 class RowGroups:

@@ -168,7 +168,7 @@ class ObservedRows:
         """Write the rest; return the dlt resources that hand it over, none where nothing is new."""
         for name in self._landing:
             self._write(name)
-        if not any(table.parts for table in self._landing.values()):
+        if not any(table.row_count for table in self._landing.values()):
             return []
         return [table.resource() for table in self._landing.values()]
 

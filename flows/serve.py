@@ -1,5 +1,6 @@
 """The schedule: the flow of refresh.py every hour, with a Prefect server of its own beside it."""
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -8,15 +9,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 from dlt_pipelines.config import PROJECT_DIR, Settings
 from dlt_pipelines.errors import MindweaveError
 
 SERVER_START_SECONDS = 120
-FIRST_RUN_AFTER = timedelta(seconds=5)
 
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -50,20 +50,33 @@ def serve_hourly(settings: Settings) -> None:
 
 
 def _serve(customer: str) -> None:
+    from prefect.exceptions import TerminationSignal
+
+    with suppress(KeyboardInterrupt, TerminationSignal):
+        asyncio.run(_run_now_and_hourly(customer))
+
+
+async def _run_now_and_hourly(customer: str) -> None:
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-    from prefect.schedules import Interval
+    from prefect.deployments import arun_deployment
+    from prefect.runner import Runner
 
     from flows.refresh import refresh
 
-    refresh.serve(
-        name=f"hourly-{customer}",
-        schedule=Interval(timedelta(hours=1), anchor_date=datetime.now(UTC) + FIRST_RUN_AFTER),
+    name = f"hourly-{customer}"
+    runner = Runner(name=name)
+    deployment = await runner.aadd_flow(
+        refresh,
+        name=name,
+        interval=timedelta(hours=1),
         parameters={"customer": customer},
-        global_limit=ConcurrencyLimitConfig(
+        concurrency_limit=ConcurrencyLimitConfig(
             limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE
         ),
-        print_starting_message=False,
     )
+    # the schedule's first run is an hour away, and a time set for now may pass before it is known
+    await arun_deployment(deployment, timeout=0, as_subflow=False)
+    await runner.start()
 
 
 @contextmanager

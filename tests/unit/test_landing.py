@@ -1,5 +1,6 @@
 """Files of raw tables on their way to the warehouse."""
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -49,3 +50,39 @@ def test_no_rows_make_no_file(tmp_path):
 
     assert table.parts == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_of_queries_and_gathered_ones_share_a_file_of_the_tables_shape(tmp_path):
+    table = LandingTable(TABLE, tmp_path, "parquet")
+
+    with duckdb.connect() as connection:
+        table.write(connection, "select '' as word, 1::tinyint as number", {})
+        table.gather(rows(2, 1))
+        table.write(connection, "select null as word, $number as number", {"number": 3})
+    table.resource()
+
+    [(path, count)] = table.parts
+    assert count == 3
+    assert pq.read_table(path).to_pydict() == {"number": [1, 2, 3], "word": [None, "word", None]}
+
+
+def test_a_query_without_rows_makes_no_file(tmp_path):
+    for file_format in ("parquet", "csv"):
+        table = LandingTable(TABLE, tmp_path, file_format)
+
+        with duckdb.connect() as connection:
+            table.write(connection, "select 1 as number, 'a' as word where false", {})
+        table.resource()
+
+        assert table.parts == []
+
+
+def test_csv_says_nothing_of_an_empty_text(tmp_path):
+    table = LandingTable(TABLE, tmp_path, "csv")
+
+    with duckdb.connect() as connection:
+        table.write(connection, "select 1 as number, '' as word", {})
+        table.write(connection, "select 2 as number, 'a' as word", {})
+
+    read = [path.read_text() for path, _ in table.parts]
+    assert read == ["number,word\n1,\n", "number,word\n2,a\n"]

@@ -11,7 +11,7 @@ from dlt_pipelines.plugin import LoadContext, RowCounts
 from dlt_pipelines.privacy import fingerprint_sql
 from dlt_pipelines.sources.claude_code import tables
 
-LINES_PER_FILE = 75_000
+LINES_PER_PART = 40_000
 
 # Counts are JSON and not text, so that a text like "5 7" keeps its quotes and is no number.
 TOKENS = """
@@ -545,10 +545,10 @@ class TranscriptLines(LineReader):
         )
 
     def part(self, first: LineBatch, more: Iterator[LineBatch]) -> Iterator[LineBatch]:
-        """Yield batches until there are enough lines for a file."""
+        """Yield batches until there are enough lines for a part."""
         yield first
         lines = first.lines.num_rows
-        while lines < LINES_PER_FILE and (batch := next(more, None)):
+        while lines < LINES_PER_PART and (batch := next(more, None)):
             yield batch
             lines += batch.lines.num_rows
 

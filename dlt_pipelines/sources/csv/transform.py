@@ -119,10 +119,7 @@ def land_rows(
         run(_refusals(context, connection))
         observed.landing(QUARANTINE).write(connection, "select * from news_refused", parameters)
         before = _before(context, files, file) if is_known else None
-        landing = observed.landing(files.table)
-        rows_before = sum(count for _, count in landing.parts)
-        _write_news(connection, observed, files, before, parameters)
-        written = sum(count for _, count in landing.parts) - rows_before
+        written = _write_news(connection, observed, files, before, parameters)
         gone = run("select count(*) from gone")
     # a row that says that another is gone was in no file
     counts.rows_read += rows + refused + gone
@@ -480,7 +477,8 @@ def _write_news(
     files: MappedFiles,
     before: pa.Table | None,
     parameters: dict[str, Any],
-) -> None:
+) -> int:
+    """Write what the file says anew and what stands for its rows that are gone; return how many."""
     table = files.table
     connection.execute(table.create_sql().replace(f" {table.name} ", " before ", 1))
     if before is not None:
@@ -492,8 +490,7 @@ def _write_news(
     news, gone = _bucket_news(table) if files.kind in REPORTED else _row_news(table)
     connection.execute(f"create table gone as {gone}")
     landing = observed.landing(table)
-    landing.write(connection, news, parameters)
-    landing.write(
+    return landing.write(connection, news, parameters) + landing.write(
         connection,
         "select * replace ($load_id as load_id, $source as source) from gone",
         parameters,

@@ -30,9 +30,9 @@ from dlt_pipelines.sources.litellm.transform import SpendLogRecords
 if TYPE_CHECKING:
     from dlt.extract import DltResource
 
-ROWS_PER_FILE = 250_000
+ROWS_PER_PART = 250_000
 # with stored prompts a row has any length
-BYTES_PER_FILE = 512 * 2**20
+BYTES_PER_PART = 512 * 2**20
 
 
 class LitellmConfig(BaseModel):
@@ -225,11 +225,11 @@ class LitellmPlugin(SourcePlugin[LitellmConfig]):
 
 
 def _part(first: pa.RecordBatch, more: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yield batches until there is enough for a file."""
+    """Yield batches until there is enough for a part."""
     yield first
     rows, size = first.num_rows, first.nbytes
     while (
-        rows < ROWS_PER_FILE and size < BYTES_PER_FILE and (batch := next(more, None)) is not None
+        rows < ROWS_PER_PART and size < BYTES_PER_PART and (batch := next(more, None)) is not None
     ):
         yield batch
         rows += batch.num_rows

@@ -484,9 +484,7 @@ class SpendLogRecords:
     def rows_loaded(self) -> int:
         """How many rows wait to be handed over."""
         return sum(
-            rows
-            for table in (tables.SPEND_LOGS, tables.TOOL_CALLS)
-            for _, rows in self._landing[table.name].parts
+            self._landing[table.name].row_count for table in (tables.SPEND_LOGS, tables.TOOL_CALLS)
         )
 
     def add(self, records: Iterator[pa.RecordBatch]) -> None:
@@ -525,7 +523,7 @@ class SpendLogRecords:
 
     def finish(self) -> None:
         """Write how many records of which type there were, where any landed."""
-        if self.rows_loaded or self._landing[QUARANTINE.name].parts:
+        if self.rows_loaded or self._landing[QUARANTINE.name].row_count:
             self._landing[tables.CALL_TYPES.name].write(
                 self._connection, CALL_TYPE_TOTALS, self._parameters
             )
