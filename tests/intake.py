@@ -18,6 +18,7 @@ import httpx
 from api.tokens import TokenRegistry
 from dlt_pipelines.event_store import DeadLetter, Entry
 from dlt_pipelines.event_store.sqlite_store import SqliteStore
+from tests import ready_command
 from tests.transcripts import MINDWEAVE, REPOSITORY
 
 STRUCTURED = "application/cloudevents+json"
@@ -133,13 +134,7 @@ class Intake:
 
     def mindweave(self, *arguments: object) -> "subprocess.CompletedProcess[str]":
         """Run another command in the same home."""
-        return subprocess.run(
-            [MINDWEAVE, *map(str, arguments)],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        return ready_command.run(list(map(str, arguments)), self.environment, REPOSITORY, 60)
 
     def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> int:
         """Stop the server and return its exit status."""

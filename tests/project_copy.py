@@ -3,17 +3,16 @@
 import csv
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from dlt_pipelines.config import PROJECT_DIR
+from tests import ready_command
 from tests.transcripts import command_environment
 
 PARTS = (
     *("dbt_project.yml", "profiles.yml", "macros", "models", "seeds", "tests/dbt"),
     *("dlt_pipelines", "flows", ".dlt"),
 )
-COMMAND = "from flows.cli import main; main()"
 
 
 class ProjectCopy:
@@ -34,14 +33,8 @@ class ProjectCopy:
         self, home: Path, *arguments: object, **variables: str
     ) -> "subprocess.CompletedProcess[str]":
         """Run `mindweave` as this project's user does, in a pipe."""
-        return subprocess.run(
-            [sys.executable, "-c", COMMAND, *map(str, arguments)],
-            env=self.environment(home, **variables),
-            cwd=home.parent,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        environment = self.environment(home, **variables)
+        return ready_command.run(list(map(str, arguments)), environment, home.parent, 300)
 
     def environment(self, home: Path, **variables: str) -> dict[str, str]:
         """Return the environment in which Python takes the copy for the project."""

@@ -15,6 +15,7 @@ import duckdb
 
 from dlt_pipelines.config import Settings
 from dlt_pipelines.load import LoadResult, load_source
+from tests import ready_command
 
 MINDWEAVE = Path(sys.executable).with_name("mindweave")
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -171,7 +172,15 @@ def command_environment(home: Path, **variables: str) -> dict[str, str]:
 def mindweave(
     home: Path, *arguments: str | Path, **variables: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Run the command as a user does, in a pipe; it tests what it builds `WITH_DATA_TESTS`."""
+    """Run the command in a pipe; it tests what it builds `WITH_DATA_TESTS`."""
+    environment = command_environment(home, **WITHOUT_DATA_TESTS | variables)
+    return ready_command.run(list(map(str, arguments)), environment, home.parent, 300)
+
+
+def mindweave_process(
+    home: Path, *arguments: str | Path, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run the command as a user does: a process that has imported nothing yet."""
     return subprocess.run(
         [MINDWEAVE, *arguments],
         env=command_environment(home, **WITHOUT_DATA_TESTS | variables),

@@ -12,7 +12,7 @@ from tests.transcripts import (
     WITH_DATA_TESTS,
     assert_one_line,
     home_settings,
-    mindweave,
+    mindweave_process,
     rows,
     succeeds,
 )
@@ -25,9 +25,9 @@ LATE = UNTIL - dt.timedelta(days=1)
 def home(tmp_path_factory):
     home = tmp_path_factory.mktemp("demo") / "mindweave"
     demo_workload.write(home / "demo", UNTIL)
-    succeeds(mindweave(home, "load", "--customer", "demo"))
+    succeeds(mindweave_process(home, "load", "--customer", "demo"))
     # it fails where too much is unexplained
-    succeeds(mindweave(home, "build", "--customer", "demo", **WITH_DATA_TESTS))
+    succeeds(mindweave_process(home, "build", "--customer", "demo", **WITH_DATA_TESTS))
     return home
 
 
@@ -153,9 +153,9 @@ def test_a_bill_that_nothing_explains_fails_the_build(home, tmp_path):
     assert columns["workspace"] != demo_bill.SUPPORT_WORKSPACE
     columns |= {"list_usd": "1000", "net_usd": "950"}
     bill.write_text("\n".join([head, ",".join(columns.values()), *lines, ""]), "utf-8")
-    succeeds(mindweave(other, "load", "--customer", "demo", "--source", "csv"))
+    succeeds(mindweave_process(other, "load", "--customer", "demo", "--source", "csv"))
 
-    failed = mindweave(other, "build", "--customer", "demo", **WITH_DATA_TESTS)
+    failed = mindweave_process(other, "build", "--customer", "demo", **WITH_DATA_TESTS)
 
     assert failed.returncode == 1
     assert_one_line(failed.stderr)
@@ -164,7 +164,7 @@ def test_a_bill_that_nothing_explains_fails_the_build(home, tmp_path):
 
 def test_a_second_load_finds_nothing_new(home, demo):
     demo_workload.write(home / "demo", UNTIL)
-    succeeds(mindweave(home, "load", "--customer", "demo"))
+    succeeds(mindweave_process(home, "load", "--customer", "demo"))
 
     assert rows(demo, "select count(distinct load_id) from {raw}.call_events") == [(0,)]
     assert rows(demo, "select count(*) from {raw}.usage_bucket_events") == rows(

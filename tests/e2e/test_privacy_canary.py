@@ -11,7 +11,7 @@ from tests.transcripts import (
     append,
     as_line,
     home_settings,
-    mindweave,
+    mindweave_process,
     tool_result,
     tool_use,
     write,
@@ -100,7 +100,7 @@ def runs(tmp_path_factory):
     warehouse = home_settings(home).warehouse_url
 
     def command(*arguments):
-        return mindweave(
+        return mindweave_process(
             home,
             *arguments,
             CLAUDE_CONFIG_DIR=str(base / "input"),
@@ -164,7 +164,7 @@ def test_a_persons_name_is_nowhere(tmp_path):
     home.parent.mkdir()
     transcript = write(tmp_path / "input" / "s.jsonl", *content(1))
 
-    done = mindweave(home, "load", "--path", transcript, "--user", CANARY, "--team", "shop")
+    done = mindweave_process(home, "load", "--path", transcript, "--user", CANARY, "--team", "shop")
 
     assert done.returncode == 0, done.stderr
     assert CANARY not in done.stdout + done.stderr

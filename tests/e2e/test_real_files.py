@@ -10,7 +10,7 @@ from tests.transcripts import (
     REPOSITORY,
     WITH_DATA_TESTS,
     home_settings,
-    mindweave,
+    mindweave_process,
     rows,
     succeeds,
 )
@@ -27,8 +27,8 @@ def home(tmp_path):
 
 def load_and_build(home, path):
     """Return the settings, and what was printed."""
-    printed = succeeds(mindweave(home, "load", "--path", path))
-    printed += succeeds(mindweave(home, "build", **WITH_DATA_TESTS))
+    printed = succeeds(mindweave_process(home, "load", "--path", path))
+    printed += succeeds(mindweave_process(home, "build", **WITH_DATA_TESTS))
     return home_settings(home), printed
 
 
