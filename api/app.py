@@ -189,21 +189,19 @@ class Server:
         content_type = _media_type(request)
         if content_type == BATCH_TYPE:
             most = self.limits.batch_events
-            events = await _off_the_loop(
-                lambda body: cloud_events.FORMAT.read_batch(body, most), body
-            )
-            return await self._take_batch(intake, events)
+            events = await _off_the_loop(body, cloud_events.FORMAT.read_batch, body, most)
+            return await self._take_batch(intake, events, body)
         if content_type.startswith("application/cloudevents") and content_type != STRUCTURED_TYPE:
             raise RefusedRequestError(415, f"neither {STRUCTURED_TYPE} nor {BATCH_TYPE}")
         if content_type == STRUCTURED_TYPE:
-            event = await _off_the_loop(cloud_events.from_structured, body)
+            event = await _off_the_loop(body, cloud_events.from_structured, body)
         else:
             event = cloud_events.from_binary(_event_headers(request), body)
-        return await self._take_one(intake, event)
+        return await self._take_one(intake, event, body)
 
-    async def _take_one(self, intake: Intake, event: ReceivedEvent) -> Response:
+    async def _take_one(self, intake: Intake, event: ReceivedEvent, body: bytes) -> Response:
         try:
-            line = intake.gate.admit(event)
+            line = await _off_the_loop(body, intake.gate.admit, event)
         except RefusedError as error:
             letter = intake.gate.letter(event, str(error), _now())
             if letter:
@@ -214,7 +212,9 @@ class Server:
         self.metrics.events(intake.customer, 1, 0)
         return Response(status_code=202)
 
-    async def _take_batch(self, intake: Intake, events: Sequence[ReceivedEvent | None]) -> Response:
+    async def _take_batch(
+        self, intake: Intake, events: Sequence[ReceivedEvent | None], body: bytes
+    ) -> Response:
         lines: list[bytes] = []
         letters: list[DeadLetter] = []
         refused: list[dict[str, Any]] = []
@@ -222,7 +222,8 @@ class Server:
             if start:
                 await asyncio.sleep(0)
             row = events[start : start + EVENTS_IN_A_ROW]
-            admitted = iter(intake.gate.admit_all([event for event in row if event is not None]))
+            told = [event for event in row if event is not None]
+            admitted = iter(await _off_the_loop(body, intake.gate.admit_all, told))
             for index, event in enumerate(row, start):
                 judged = next(admitted) if event is not None else NO_EVENT
                 if not isinstance(judged, RefusedError):
@@ -268,7 +269,7 @@ class Server:
             intake = self.intake_of(request)
             content_type = _media_type(request)
             body = await self.body_of(request)
-            line = await _off_the_loop(lambda body: otlp.one_line(signal, content_type, body), body)
+            line = await _off_the_loop(body, otlp.one_line, signal, content_type, body)
             if line is not None:
                 await intake.log.keep(signal, [line])
                 self.metrics.export(intake.customer, signal)
@@ -327,11 +328,12 @@ async def _plain(request: Request, error: HTTPException) -> Response:
     return answer(error.status_code, {"error": error.detail}, error.headers)
 
 
-async def _off_the_loop(read: Callable[[bytes], Read], body: bytes) -> Read:
+async def _off_the_loop(body: bytes, read: Callable[..., Read], *arguments: Any) -> Read:
+    """Return what a call makes of a body, or of a part of it: in a thread where it is large."""
     try:
         if len(body) < LARGE_BYTES:
-            return read(body)
-        return await asyncio.to_thread(read, body)
+            return read(*arguments)
+        return await asyncio.to_thread(read, *arguments)
     except UnreadableError as error:
         raise RefusedRequestError(400, str(error)) from None
     except TooManyError as error:

@@ -9,7 +9,7 @@ of `FINGERPRINT_SCHEMA`, by which similar ones are found. What a schema does not
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -34,8 +34,17 @@ NESTED = "data is nested too deeply"
 
 PRIVATE = frozenset({"person", "content", "prompt", "tool_input"})
 
-Keep = Callable[[Any, Any], Any]
-"""Takes a value, and the object that it is a member of."""
+
+@dataclass
+class Contents:
+    """Contents of some events, each with the object that its fingerprint goes to."""
+
+    prompts: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    tool_inputs: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+
+
+Keep = Callable[[Any, Any, Contents], Any]
+"""Takes a value, the object that it is a member of, and where contents are added."""
 
 
 class RefusedError(ValueError):
@@ -77,7 +86,7 @@ def event_types(plugins: Iterable[type[SourcePlugin[Any]]]) -> dict[str, EventTy
 
 
 class EventGate:
-    """The gate of one customer."""
+    """The gate of one customer, for any number of threads."""
 
     def __init__(
         self, key: CustomerKey, types: Mapping[str, EventType], settings: FingerprintSettings
@@ -85,8 +94,6 @@ class EventGate:
         """Take the key that people and content become unknown under, and how to normalise."""
         self._key = key
         self._fingerprinter = Fingerprinter(key, settings)
-        self._prompts: list[tuple[str, dict[str, Any]]] = []
-        self._tool_inputs: list[tuple[str, str, dict[str, Any]]] = []
         self._person = lru_cache(REMEMBERED_PEOPLE)(self._new_person)
         self._types = {
             name: (found.validate, self._keep_of(found.schema), found.schema)
@@ -105,18 +112,21 @@ class EventGate:
 
         The contents of many take much less time together than one by one.
         """
-        judged = [self._judged(event) for event in events]
-        self._make_fingerprints()
+        contents = Contents()
+        judged = [self._judged(event, contents) for event in events]
+        self._make_fingerprints(contents)
         return [found if isinstance(found, RefusedError) else _line(*found) for found in judged]
 
-    def _judged(self, event: ReceivedEvent) -> tuple[dict[str, Any], Any] | RefusedError:
+    def _judged(
+        self, event: ReceivedEvent, contents: Contents
+    ) -> tuple[dict[str, Any], Any] | RefusedError:
         """Return what to keep of an event, fingerprints not made yet, and its data."""
         try:
-            return self._kept(event)
+            return self._kept(event, contents)
         except RefusedError as error:
             return error
 
-    def _kept(self, event: ReceivedEvent) -> tuple[dict[str, Any], Any]:
+    def _kept(self, event: ReceivedEvent, contents: Contents) -> tuple[dict[str, Any], Any]:
         if event.problem:
             raise RefusedError(event.problem)
         known = self._types.get(event.get_type())
@@ -140,7 +150,7 @@ class EventGate:
             raise RefusedError("data has a number that cannot be checked") from None
         time = event.get_time()
         try:
-            kept = keep(data, None)
+            kept = keep(data, None, contents)
         except (RecursionError, ValueError):
             raise RefusedError(NESTED) from None
         envelope = {
@@ -167,14 +177,16 @@ class EventGate:
         schema = schema if isinstance(schema, Mapping) else {}
         privacy = schema.get(PRIVACY)
         if privacy == "person":
-            return lambda value, _: None if value is None else self._person(_as_text(value))
+            return lambda value, *_: None if value is None else self._person(_as_text(value))
         if privacy == "content":
-            return lambda value, _: None if value is None else self._content(_as_text(value))
+            return lambda value, *_: None if value is None else self._content(_as_text(value))
         if privacy == "prompt":
-            return lambda value, _: None if value is None else self._prompt(_as_text(value))
+            return lambda value, _, contents: (
+                None if value is None else _prompt(_as_text(value), contents)
+            )
         if privacy == "tool_input":
-            return lambda value, whole: (
-                None if value is None else self._tool_input(_as_text(value), whole)
+            return lambda value, whole, contents: (
+                None if value is None else _tool_input(_as_text(value), whole, contents)
             )
         members = {
             name: None if _is_scalar(member) else self._keep_of(member)
@@ -183,15 +195,17 @@ class EventGate:
         items = schema.get("items")
         keep_item: Keep | None = self._keep_of(items) if items else None
 
-        def keep(value: Any, _: Any) -> Any:
+        def keep(value: Any, _: Any, contents: Contents) -> Any:
             if isinstance(value, dict):
                 return {
-                    name: member if (inner := members[name]) is None else inner(member, value)
+                    name: member
+                    if (inner := members[name]) is None
+                    else inner(member, value, contents)
                     for name, member in value.items()
                     if name in members
                 }
             if isinstance(value, list):
-                return [(keep_item or _unnamed)(item, None) for item in value]
+                return [(keep_item or _unnamed)(item, None, contents) for item in value]
             return value
 
         return keep
@@ -203,28 +217,12 @@ class EventGate:
     def _content(self, text: str) -> str:
         return self._key.fingerprint("content", text)
 
-    def _prompt(self, text: str) -> dict[str, Any]:
-        """Return the object that `_make_fingerprints` will fill."""
-        kept: dict[str, Any] = {}
-        self._prompts.append((text, kept))
-        return kept
-
-    def _tool_input(self, text: str, whole: Any) -> dict[str, Any] | None:
-        server, tool = whole and whole.get("mcp_name"), whole and whole.get("tool_name")
-        if not server or not tool:
-            return None  # of nobody's
-        kept: dict[str, Any] = {}
-        self._tool_inputs.append((f"mcp__{server}__{tool}", text, kept))
-        return kept
-
-    def _make_fingerprints(self) -> None:
-        prompts, self._prompts = self._prompts, []
-        tools, self._tool_inputs = self._tool_inputs, []
-        if prompts:
+    def _make_fingerprints(self, contents: Contents) -> None:
+        if prompts := contents.prompts:
             made = self._fingerprinter.prompts(_texts(text for text, _ in prompts))
             for (_, kept), fingerprint in zip(prompts, made.to_pylist(), strict=True):
                 kept.update(fingerprint)
-        if tools:
+        if tools := contents.tool_inputs:
             names = _texts(name for name, _, _ in tools)
             inputs = _texts(text for _, text, _ in tools)
             made = self._fingerprinter.tool_inputs(names, inputs)
@@ -239,6 +237,22 @@ def open_gate(settings: Settings, types: Mapping[str, EventType]) -> EventGate:
     """
     key = customer_key(settings.home, settings.customer)
     return EventGate(key, types, fingerprint_settings(settings.customer))
+
+
+def _prompt(text: str, contents: Contents) -> dict[str, Any]:
+    """Return the object that `EventGate._make_fingerprints` will fill."""
+    kept: dict[str, Any] = {}
+    contents.prompts.append((text, kept))
+    return kept
+
+
+def _tool_input(text: str, whole: Any, contents: Contents) -> dict[str, Any] | None:
+    server, tool = whole and whole.get("mcp_name"), whole and whole.get("tool_name")
+    if not server or not tool:
+        return None  # of nobody's
+    kept: dict[str, Any] = {}
+    contents.tool_inputs.append((f"mcp__{server}__{tool}", text, kept))
+    return kept
 
 
 def _line(envelope: dict[str, Any], data: Any) -> bytes | RefusedError:
@@ -289,7 +303,7 @@ def _is_scalar(schema: Any) -> bool:
     return SCALARS.issuperset([named] if isinstance(named, str) else named)
 
 
-def _unnamed(value: Any, _: Any = None) -> Any:
+def _unnamed(value: Any, *_: Any) -> Any:
     """Keep of a value that no schema describes what is no member of anything."""
     if isinstance(value, dict):
         return {}

@@ -234,9 +234,9 @@ class Job:
         if not (_has_entries(extracted) or _has_entries(normalized)):
             return
         for package in extracted.glob("*"):
-            # killed between the steps: the second is whole once the first is being removed
-            is_whole = (package / "new_jobs").is_dir()
-            shutil.rmtree(normalized / package.name if is_whole else package, ignore_errors=True)
+            # killed between the steps: the second comes whole, and only then the first is removed
+            if (normalized / package.name).exists():
+                shutil.rmtree(package)
         pipeline = self.pipeline()
         try:
             # a package that a kill damaged is read anew: its bookmarks do not count yet
@@ -293,13 +293,21 @@ def explained(folder: Path, work: str = "loading") -> Iterator[None]:
     except MindweaveError:
         raise
     except Exception as error:
-        raise _explanation(error, folder, work) from error
+        causes = _causes(error)
+        if isinstance(causes[-1], KeyboardInterrupt):  # dlt makes an error of it
+            raise KeyboardInterrupt from None
+        raise _explanation(causes, folder, work) from error
 
 
-def _explanation(error: BaseException, folder: Path, work: str) -> MindweaveError:
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return an error, and what led to it, one after the other."""
     causes = [error]
     while cause := causes[-1].__cause__ or causes[-1].__context__:
         causes.append(cause)
+    return causes
+
+
+def _explanation(causes: Sequence[BaseException], folder: Path, work: str) -> MindweaveError:
     texts = " ".join(str(cause) for cause in causes)
     if any(isinstance(cause, OSError) and cause.errno == errno.ENOSPC for cause in causes) or (
         "No space left" in texts
@@ -308,9 +316,8 @@ def _explanation(error: BaseException, folder: Path, work: str) -> MindweaveErro
     for cause in causes:
         if isinstance(cause, duckdb.IOException):
             return explain_duckdb(cause, folder)
-    return MindweaveError(
-        f"{work} failed ({type(causes[-1]).__name__}): {str(causes[-1]).splitlines()[0][:200]}"
-    )
+    reason = next(iter(str(causes[-1]).splitlines()), "no reason given")
+    return MindweaveError(f"{work} failed ({type(causes[-1]).__name__}): {reason[:200]}")
 
 
 def _importing_dlt_meanwhile(

@@ -8,6 +8,7 @@ import functools
 import gc
 import importlib
 import json
+import logging
 import os
 import random
 import shutil
@@ -20,6 +21,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 import duckdb
 
@@ -137,7 +139,9 @@ def main() -> None:
     random.seed()
     duckdb.set_default_connection(duckdb.connect())
     sys.argv = ["mindweave", *arguments]
-    sys.modules["__main__"].__package__ = None  # or its help would name this module
+    # what helps and forks of its own would take for the command
+    sys.modules["__main__"] = ModuleType("__main__")
+    logging.getLogger().handlers.clear()  # of what only other commands import
     from flows.cli import main as run_command
 
     status = 0

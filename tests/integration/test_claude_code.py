@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from dlt.common.storages.load_package import PackageStorage
 
 from dlt_pipelines.config import Settings
 from dlt_pipelines.errors import MindweaveError
@@ -1186,6 +1187,23 @@ class TestKilledHalfWay:
             assert_one_line(done.stderr)
             succeeds(transcripts.mindweave(twin.home, "load", "--path", tree[0]))
         assert_same(twin, clean)
+
+    def test_a_load_killed_while_dlt_tidies_up_between_its_steps_loses_nothing(
+        self, twin, tree, clean, monkeypatch
+    ):
+        def begin(storage, load_id, not_exists_ok=False):
+            jobs = Path(storage.storage.make_full_path(load_id), "new_jobs")
+            if "extracted" in jobs.parts:
+                next(jobs.glob("claude_code_messages.*")).unlink()
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+            killed.setattr(PackageStorage, "delete_package", begin)
+            load(twin, tree[0])
+
+        assert load(twin, tree[0]).load_id is None, "all of it was under way"
+        assert_same(twin, clean)
+        assert totals(twin) == tree[1]
 
     def test_loads_killed_after_any_time_and_run_again_build_the_same_marts(
         self, twin, tree, clean
