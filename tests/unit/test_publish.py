@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import threading
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -80,6 +81,12 @@ def set_rendering(reports: Path, javascript: str) -> None:
     (reports / "scripts" / "render.mjs").write_text(javascript)
 
 
+def publish_acme(
+    reports: Path, site: Path, read: Callable[[str], pa.Table] = read, **options: Any
+) -> Path:
+    return publish.publish(read, "acme", site, reports_dir=reports, manifest=MANIFEST, **options)
+
+
 def exported(site: Path) -> duckdb.DuckDBPyConnection:
     (data,) = (site / "data").rglob("*.duckdb")
     return duckdb.connect(str(data), read_only=True)
@@ -87,9 +94,9 @@ def exported(site: Path) -> duckdb.DuckDBPyConnection:
 
 def test_a_new_site_takes_the_place_of_the_old_one(reports: Path, tmp_path: Path) -> None:
     site = tmp_path / "sites" / "acme"
-    assert publish.publish(read, "acme", site, reports_dir=reports, manifest=MANIFEST) == site
+    assert publish_acme(reports, site) == site
     set_rendering(reports, GOOD_RENDERING.replace("a whole page", "a newer page"))
-    publish.publish(read, "acme", site, reports_dir=reports, manifest=MANIFEST)
+    publish_acme(reports, site)
 
     assert (site / "index.html").read_text() == "a newer page"
     names = sorted(path.name for path in site.parent.iterdir())
@@ -99,12 +106,12 @@ def test_a_new_site_takes_the_place_of_the_old_one(reports: Path, tmp_path: Path
 @pytest.mark.parametrize("why", FAILING_RENDERINGS)
 def test_a_failing_build_keeps_the_previous_site(why: str, reports: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
-    publish.publish(read, "acme", site, reports_dir=reports, manifest=MANIFEST)
+    publish_acme(reports, site)
     before = os.readlink(site)
 
     set_rendering(reports, FAILING_RENDERINGS[why])
     with pytest.raises(PublishError) as failure:
-        publish.publish(read, "acme", site, reports_dir=reports, manifest=MANIFEST)
+        publish_acme(reports, site)
 
     assert "\n" not in str(failure.value)
     assert str(tmp_path / "site.log") in str(failure.value)
@@ -117,14 +124,7 @@ def test_the_app_is_built_again_only_where_its_files_or_the_base_path_change(
     reports: Path, tmp_path: Path
 ) -> None:
     def apps_after(base_path: str) -> str:
-        publish.publish(
-            read,
-            "acme",
-            tmp_path / "site",
-            reports_dir=reports,
-            manifest=MANIFEST,
-            base_path=base_path,
-        )
+        publish_acme(reports, tmp_path / "site", base_path=base_path)
         return (reports / "apps.txt").read_text()
 
     assert apps_after("") == ";"
@@ -158,14 +158,7 @@ def test_a_build_that_hangs_is_ended_with_all_it_started(reports: Path, tmp_path
         """,
     )
     with pytest.raises(PublishError, match="took over 2 s"):
-        publish.publish(
-            read,
-            "acme",
-            tmp_path / "site",
-            reports_dir=reports,
-            manifest=MANIFEST,
-            time_limit_seconds=2,
-        )
+        publish_acme(reports, tmp_path / "site", time_limit_seconds=2)
     state = Path(f"/proc/{(reports / 'child.pid').read_text()}/stat")
     assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
 
@@ -203,9 +196,7 @@ def test_a_mart_with_a_row_a_call_is_never_exported(reports: Path, tmp_path: Pat
         asked.append(query)
         return read(query)
 
-    site = publish.publish(
-        read_and_note, "acme", tmp_path / "site", reports_dir=reports, manifest=MANIFEST
-    )
+    site = publish_acme(reports, tmp_path / "site", read=read_and_note)
 
     assert asked == [f"select * from customer_acme.{mart}" for mart in SITE_MARTS]
     with exported(site) as database:
@@ -223,9 +214,7 @@ def test_money_keeps_its_last_digit_and_columns_without_a_type_get_one(
             return pa.table({"total_cost_usd": [Decimal("0.000000000000001")]})
         return pa.table({name: pa.nulls(0) for name in ("total_calls", "first_seen_at", *KEYS)})
 
-    site = publish.publish(
-        read_untyped, "acme", tmp_path / "site", reports_dir=reports, manifest=MANIFEST
-    )
+    site = publish_acme(reports, tmp_path / "site", read=read_untyped)
 
     with exported(site) as database:
         assert database.table("cost_by_team").fetchall() == [(Decimal("1E-15"),)]
@@ -238,7 +227,7 @@ def test_the_build_does_not_see_the_secrets_of_the_environment(
 ) -> None:
     monkeypatch.setenv("MINDWEAVE_WAREHOUSE", "postgresql://canary:canary@host/db")
     monkeypatch.setenv("ANTHROPIC_ADMIN_KEY", "canary")
-    site = publish.publish(read, "acme", tmp_path / "site", reports_dir=reports, manifest=MANIFEST)
+    site = publish_acme(reports, tmp_path / "site")
     environment = json.loads((site / "environment.json").read_text())
     assert "canary" not in str(environment)
     assert environment["SEND_ANONYMOUS_USAGE_STATS"] == "no"
@@ -259,7 +248,7 @@ def test_nothing_of_the_customer_stays_where_the_next_one_is_built(
     for outcome in ("", "process.exit(1);"):
         set_rendering(reports, written + outcome)
         with contextlib.suppress(PublishError):
-            publish.publish(read, "acme", tmp_path / "site", reports_dir=reports, manifest=MANIFEST)
+            publish_acme(reports, tmp_path / "site")
         assert {path.name for path in reports.rglob("*") if path.is_file()} == {
             "apps.txt",
             "app.mjs",
@@ -310,13 +299,7 @@ def test_a_mart_that_is_not_there_names_the_step_that_makes_it(
     warehouse = warehouse_at(str(tmp_path / "warehouse.duckdb"))
     duckdb.connect(warehouse.url).close()
     with pytest.raises(PublishError, match=r"customer_acme\.cost_month_to_date.*mindweave build"):
-        publish.publish(
-            warehouse.query,
-            "acme",
-            tmp_path / "site",
-            reports_dir=reports,
-            manifest=MANIFEST,
-        )
+        publish_acme(reports, tmp_path / "site", read=warehouse.query)
 
 
 def test_a_folder_with_other_files_is_left_alone(reports: Path, tmp_path: Path) -> None:
@@ -326,13 +309,13 @@ def test_a_folder_with_other_files_is_left_alone(reports: Path, tmp_path: Path) 
     (tmp_path / "elsewhere").symlink_to(home)
     for place in (home, tmp_path / "elsewhere"):
         with pytest.raises(PublishError, match="folder"):
-            publish.publish(read, "acme", place, reports_dir=reports, manifest=MANIFEST)
+            publish_acme(reports, place)
     assert (home / "thesis.txt").read_text() == "years of work"
 
 
 def test_an_empty_folder_may_become_the_site(reports: Path, tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
-    site = publish.publish(read, "acme", tmp_path / "site", reports_dir=reports, manifest=MANIFEST)
+    site = publish_acme(reports, tmp_path / "site")
     assert (site / "index.html").is_file()
 
 
@@ -341,7 +324,7 @@ def test_the_packages_are_installed_again_when_the_lock_file_changes(
 ) -> None:
     (reports / "package-lock.json").write_text('{"changed": true}')
     with pytest.raises(PublishError, match="npm ci ended with"):
-        publish.publish(read, "acme", tmp_path / "site", reports_dir=reports, manifest=MANIFEST)
+        publish_acme(reports, tmp_path / "site")
 
 
 def test_node_is_found_where_the_system_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -379,9 +362,7 @@ def test_days_that_no_page_shows_and_ids_of_raw_rows_are_not_exported(
             | {"usage_date": days, "as_of_date": days}
         )
 
-    site = publish.publish(
-        read_days, "acme", tmp_path / "site", reports_dir=reports, manifest=MANIFEST
-    )
+    site = publish_acme(reports, tmp_path / "site", read=read_days)
     with exported(site) as database:
         assert database.execute("select usage_date from cost_by_team_daily").fetchall() == [
             (day,) for day in days[1:]
@@ -409,9 +390,7 @@ def test_years_of_hourly_loads_are_told_by_their_totals_and_the_newest(
             [{name: value[0] for name, value in KEYS.items()} | row for row in rows]
         )
 
-    site = publish.publish(
-        read_years, "acme", tmp_path / "site", reports_dir=reports, manifest=MANIFEST
-    )
+    site = publish_acme(reports, tmp_path / "site", read=read_years)
     with exported(site) as database:
         assert database.execute(
             "select loads, rows_read, rows_quarantined from site"
@@ -441,9 +420,7 @@ def test_what_is_left_out_takes_no_room_in_the_file(reports: Path, tmp_path: Pat
             }
             return pa.table(names)
 
-        site = publish.publish(
-            read_days, "acme", tmp_path / "site", reports_dir=reports, manifest=MANIFEST
-        )
+        site = publish_acme(reports, tmp_path / "site", read=read_days)
         (data,) = (site / "data").rglob("*.duckdb")
         return data.stat().st_size
 
@@ -451,14 +428,7 @@ def test_what_is_left_out_takes_no_room_in_the_file(reports: Path, tmp_path: Pat
 
 
 def test_the_build_is_told_where_the_site_will_be_served(reports: Path, tmp_path: Path) -> None:
-    site = publish.publish(
-        read,
-        "acme",
-        tmp_path / "site",
-        reports_dir=reports,
-        manifest=MANIFEST,
-        base_path="/our/costs",
-    )
+    site = publish_acme(reports, tmp_path / "site", base_path="/our/costs")
     environment = json.loads((site / "environment.json").read_text())
     assert environment["MINDWEAVE_BASE_PATH"] == "/our/costs"
 
