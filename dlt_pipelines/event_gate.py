@@ -198,9 +198,7 @@ class EventGate:
         def keep(value: Any, _: Any, contents: Contents) -> Any:
             if isinstance(value, dict):
                 return {
-                    name: member
-                    if (inner := members[name]) is None
-                    else inner(member, value, contents)
+                    name: inner(member, value, contents) if (inner := members[name]) else member
                     for name, member in value.items()
                     if name in members
                 }

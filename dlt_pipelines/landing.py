@@ -310,10 +310,10 @@ CANONICAL_TABLES = (CALL_EVENTS, TOOL_CALL_EVENTS, USAGE_BUCKET_EVENTS, COST_EVE
 
 @dataclass
 class LandingTable:
-    """Rows of one raw table on their way: files that DuckDB writes and dlt hands over whole.
+    """Rows of one raw table on their way: files that dlt hands over whole.
 
-    Parquet is one file of whole row groups, which a warehouse takes in less time than many small
-    ones.
+    CSV is a file a query. Parquet is one file of whole row groups, which a warehouse takes in less
+    time than many small ones.
     """
 
     table: RawTable

@@ -32,7 +32,7 @@ class ProjectCopy:
     def command(
         self, home: Path, *arguments: object, **variables: str
     ) -> "subprocess.CompletedProcess[str]":
-        """Run `mindweave` as this project's user does, in a pipe."""
+        """Run the command of `ready_command` on this project."""
         environment = self.environment(home, **variables)
         return ready_command.run(list(map(str, arguments)), environment, home.parent, 300)
 

@@ -172,7 +172,7 @@ def command_environment(home: Path, **variables: str) -> dict[str, str]:
 def mindweave(
     home: Path, *arguments: str | Path, **variables: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Run the command in a pipe; it tests what it builds `WITH_DATA_TESTS`."""
+    """Run the command of `ready_command`; it tests what it builds `WITH_DATA_TESTS`."""
     environment = command_environment(home, **WITHOUT_DATA_TESTS | variables)
     return ready_command.run(list(map(str, arguments)), environment, home.parent, 300)
 
@@ -180,7 +180,7 @@ def mindweave(
 def mindweave_process(
     home: Path, *arguments: str | Path, **variables: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Run the command as a user does: a process that has imported nothing yet."""
+    """Run the command as a user does, in a pipe: a process that has imported nothing yet."""
     return subprocess.run(
         [MINDWEAVE, *arguments],
         env=command_environment(home, **WITHOUT_DATA_TESTS | variables),
