@@ -22,8 +22,8 @@ setup: $(SYNCED) ## Make .venv from requirements.lock; does nothing when it is u
 	@:
 
 demo: $(SYNCED) ## Run the main job on the bundled demo workload and say where the site is
-	@$(BIN)/python -m dlt_pipelines.demo_workload "$(MINDWEAVE_HOME)/demo"
-	@$(BIN)/mindweave run --customer demo
+	@$(BIN)/python -m dlt_pipelines.demo.workload "$(MINDWEAVE_HOME)/demo"
+	@$(BIN)/python -m dlt_pipelines.demo.vendors "$(MINDWEAVE_HOME)/demo" $(BIN)/mindweave run --customer demo
 
 test: lint ## Run every check and test, as CI does
 	@$(BIN)/pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder

@@ -1,4 +1,4 @@
-"""The price book in seeds/, as the demo's vendor bills by it."""
+"""The price book in seeds/, as the demo's vendors bill by it."""
 
 import csv
 import datetime as dt
@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from dlt_pipelines.config import PROJECT_DIR
-from dlt_pipelines.demo_calls import KINDS, Metered
+from dlt_pipelines.demo.company import KINDS, Metered
 
 Row = Mapping[str, str]
 
@@ -50,7 +50,8 @@ def _bands(model: str, day: dt.date) -> Mapping[int, Mapping[str, Decimal]]:
     for band in {row["price_band"] for row in rows if _is_in_force(row, day)}:
         row = _known_last([row for row in rows if row["price_band"] == band], day)
         bands[starts[band]] = (
-            {kind: Decimal(row[f"{kind}_usd_per_mtok"]) for kind in KINDS}
+            # a kind without a price is one that the vendor does not count
+            {kind: Decimal(row[f"{kind}_usd_per_mtok"] or 0) for kind in KINDS}
             if row["input_usd_per_mtok"]
             else BEYOND_THE_BOOK
         )

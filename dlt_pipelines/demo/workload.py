@@ -1,10 +1,16 @@
-"""Write the demo workload: what Claude Code and its vendor write, for a made-up company.
+"""Write the demo workload: what tools, programs and vendors write, for a made-up company.
 
-usage: python -m dlt_pipelines.demo_workload OUT [--until DATE] [--seed N]
+usage: python -m dlt_pipelines.demo.workload OUT [--until DATE] [--seed N]
 
-OUT/<team>/<user>/projects/<encoded cwd>/<session>.jsonl, as if collected from everybody's machine.
-OUT/telemetry/<day>.json, of the same calls, as a collector writes it: see demo_telemetry.py.
-OUT/bill/usage.csv, costs.csv, of the same calls, as their vendor counts them: see demo_bill.py.
+OUT/<team>/<user>/projects/<encoded cwd>/<session>.jsonl, as if collected from everybody's machine
+OUT/telemetry/<day>.json       of the same calls, as a collector writes it: telemetry.py
+OUT/agent/<day>.json           spans of an agent of the company's own: agent.py
+OUT/documents/<month>.csv      the list that a nightly job writes of its calls: documents.py
+OUT/audit_log.csv              who did what in claude.ai, as it is exported: audit_log.py
+OUT/registry/servers.json      the company's registry of MCP servers, as a dump: registry.py
+OUT/api/<vendor>/<list>.json   what a gateway (gateway.py) and the vendors (anthropic.py, openai.py)
+                               answer of all these calls; vendors.py serves it
+
 Sixty days up to DATE (today, UTC). In it: weekdays and hours, growth, new models taking over, a
 runaway agent every eight weeks, the same questions asked in several teams, failing tools, resumed
 sessions, sub-agents, side chains that replay their parent, broken lines, a model without a price,
@@ -19,16 +25,24 @@ import datetime as dt
 import json
 import random
 import re
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlt_pipelines import demo_bill, demo_telemetry
-from dlt_pipelines.demo_calls import Call, ToolRun, metered
+from dlt_pipelines.demo import (
+    agent,
+    anthropic,
+    audit_log,
+    company,
+    documents,
+    gateway,
+    openai,
+    registry,
+    telemetry,
+)
+from dlt_pipelines.demo.company import Call, ToolRun, made_id, made_uuid, metered, zulu
 
-DAYS = 60
 RUNAWAY_EVERY_DAYS = 56
 RUNAWAY_DAY = dt.date(2026, 11, 11)
 SHARE_OF_THE_FIRST_DAY = 0.55  # of the last day's sessions: the rest is growth
@@ -136,7 +150,6 @@ order page parser patch payment plan policy price query queue rank refund releas
 result retry role route rule schema score screen script search secret sequence server session
 shard signal source stage status step store stream table tag task team test timeout token topic
 trace type update user value vector version view volume wallet worker zone""".split()
-ID_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz123456789"
 ANSWER_SCALE = {"haiku": 0.6, "sonnet": 1.0, "opus": 1.2}
 
 
@@ -178,10 +191,10 @@ class Transcript:
         self.told_at = self.waiting_from = start
 
     def _uuid(self) -> str:
-        return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
+        return made_uuid(self.rng)
 
     def _id(self, prefix: str) -> str:
-        return prefix + "".join(self.rng.choices(ID_LETTERS, k=22))
+        return made_id(self.rng, prefix)
 
     def words(self, least: int, most: int) -> str:
         """Return some words of a developer's day."""
@@ -207,7 +220,7 @@ class Transcript:
                 gitBranch=self.branch,
                 type=kind,
                 uuid=record_id,
-                timestamp=self.now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                timestamp=zulu(self.now),
                 **fields,
             )
         )
@@ -509,7 +522,7 @@ def sessions(seed: int, until: dt.date) -> Iterator[Transcript]:
     """Yield every session of the sixty days up to and including ``until``."""
     for person in PEOPLE:
         last: Transcript | None = None
-        for age in range(DAYS - 1, -1, -1):
+        for age in range(company.DAYS - 1, -1, -1):
             day = until - dt.timedelta(days=age)
             rng = random.Random(f"{seed}/{person.name}/{day}/other")
             if person.name == "goran":
@@ -518,7 +531,7 @@ def sessions(seed: int, until: dt.date) -> Iterator[Transcript]:
                 break  # the last day has only begun
             if person.name == "emil" and (day - RUNAWAY_DAY).days % RUNAWAY_EVERY_DAYS == 0:
                 yield runaway_session(rng, person, day)
-            growth = 1 - (1 - SHARE_OF_THE_FIRST_DAY) * age / DAYS
+            growth = 1 - (1 - SHARE_OF_THE_FIRST_DAY) * age / company.DAYS
             for session in sessions_of(seed, person, day, growth):
                 if last and rng.random() < 0.06:
                     resume(last, session)
@@ -529,8 +542,7 @@ def sessions(seed: int, until: dt.date) -> Iterator[Transcript]:
 def sessions_elsewhere(seed: int, until: dt.date) -> Iterator[Transcript]:
     """Yield the sessions on the machine whose transcripts nobody collects."""
     person = next(person for person in PEOPLE if person.name == ELSEWHERE)
-    for age in range(DAYS - 1, 0, -1):
-        day = until - dt.timedelta(days=age)
+    for day in company.closed_days(until):
         if day.toordinal() % ELSEWHERE_EVERY_DAYS == 0:
             rng = random.Random(f"{seed}/{person.name}/{day}/elsewhere")
             model = model_on(rng, "sonnet", day)
@@ -548,12 +560,29 @@ def write(out: Path, until: dt.date, seed: int = 1) -> tuple[int, int]:
     collected = list(sessions(seed, until))
     elsewhere = sessions_elsewhere(seed, until)
     calls = [call for session in (*collected, *elsewhere) for call in session.calls]
-    reported = (call for call in calls if call.team != TEAM_WITHOUT_TELEMETRY)
-    telemetry, bill = out / "telemetry", out / "bill"
+    reported = [call for call in calls if call.team != TEAM_WITHOUT_TELEMETRY]
+    of_the_agent = list(agent.calls(seed, until))
+    of_the_gateway = list(gateway.calls(seed, until))
+    of_the_job = list(documents.calls(seed, until))
     size = write_transcripts(out, collected)
-    size += _write(telemetry, demo_telemetry.files(reported), telemetry.glob("????-??-??.json"))
-    size += _write(bill, demo_bill.files((call.metered for call in calls), until, seed))
-    return len(calls), size
+    size += _write_days(out / "telemetry", telemetry.files(reported))
+    size += _write_days(out / "agent", agent.files(of_the_agent))
+    size += _write_days(out / "documents", documents.files(of_the_job))
+    size += _write(out, audit_log.files(PEOPLE, seed, until))
+    size += _write(out, registry.files(MCP_TOOLS))
+    at_anthropic = [call.metered for call in calls] + [call.metered for call in of_the_agent]
+    at_openai = [call.metered for call in (*of_the_gateway, *of_the_job) if call.is_success]
+    size += _write(
+        out / "api" / "anthropic", anthropic.files(calls, at_anthropic, PEOPLE, until, seed)
+    )
+    size += _write(out / "api" / "litellm", gateway.files(of_the_gateway))
+    size += _write(out / "api" / "openai", openai.files(at_openai, until))
+    return len(calls) + len(of_the_agent) + len(of_the_gateway) + len(of_the_job), size
+
+
+def _write_days(folder: Path, files: Iterable[tuple[str, str]]) -> int:
+    """Write a file a day or month below ``folder``, and leave no other there."""
+    return _write(folder, files, folder.glob("????-??*"))
 
 
 def write_transcripts(out: Path, sessions: Iterable[Transcript]) -> int:
@@ -590,14 +619,14 @@ def _write(folder: Path, files: Iterable[tuple[str, str]], ours: Iterable[Path] 
 def main() -> None:
     """Run the command line that the module describes."""
     today = dt.datetime.now(dt.UTC).date()
-    parser = argparse.ArgumentParser(prog="python -m dlt_pipelines.demo_workload")
+    parser = argparse.ArgumentParser(prog="python -m dlt_pipelines.demo.workload")
     parser.add_argument("out", type=Path, metavar="OUT")
     parser.add_argument("--until", type=dt.date.fromisoformat, default=today, metavar="DATE")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     requests, size = write(arguments.out, arguments.until, arguments.seed)
     print(
-        f"demo workload: {requests:,} requests of {len(PEOPLE)} people, {DAYS} days up to "
+        f"demo workload: {requests:,} requests of {len(PEOPLE)} people, {company.DAYS} days up to "
         f"{arguments.until}, {size / 1e6:.0f} MB in {arguments.out}"
     )
 

@@ -12,10 +12,9 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from dlt_pipelines.demo_calls import Call, Metered, ToolRun
-from dlt_pipelines.demo_prices import list_usd, web_search_usd
+from dlt_pipelines.demo.company import ORGANIZATION, Call, Metered, ToolRun, email, zulu
+from dlt_pipelines.demo.prices import list_usd, web_search_usd
 
-ORGANIZATION = "5f0c8f6e-3b1d-4a53-9a55-0d6c0f7b2a41"
 VERSION = "2.1.240"
 SCOPE = "com.anthropic.claude_code.events"
 
@@ -34,11 +33,6 @@ def files(calls: Iterable[Call]) -> Iterator[tuple[str, str]]:
             days[day].append((reported_at, request))
     for day, requests in sorted(days.items()):
         yield f"{day}.json", "".join(f"{request}\n" for _, request in sorted(requests))
-
-
-def email(user: str) -> str:
-    """Return the address that a person signs in with."""
-    return f"{user}@northwind.example"
 
 
 def _requests(session: list[Call]) -> Iterator[tuple[dt.date, dt.datetime, str]]:
@@ -64,7 +58,7 @@ def _requests(session: list[Call]) -> Iterator[tuple[dt.date, dt.datetime, str]]
     }
     for day, records in days.items():
         scope_logs = [{"scope": {"name": SCOPE, "version": VERSION}, "logRecords": records}]
-        logs = {"resource": {"attributes": _attributes(resource)}, "scopeLogs": scope_logs}
+        logs = {"resource": {"attributes": otlp_attributes(resource)}, "scopeLogs": scope_logs}
         request = json.dumps({"resourceLogs": [logs]}, separators=(",", ":"))
         yield day, first_at[day], request
 
@@ -72,21 +66,21 @@ def _requests(session: list[Call]) -> Iterator[tuple[dt.date, dt.datetime, str]]
 def _record(
     time: dt.datetime, name: str, sequence: int, attributes: dict[str, Any]
 ) -> dict[str, Any]:
-    nanoseconds = str(_milliseconds(time - dt.datetime.fromtimestamp(0, dt.UTC)) * 10**6)
+    nanoseconds = unix_nanoseconds(time)
     named = {
         "event.name": name,
-        "event.timestamp": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "event.timestamp": zulu(time),
         "event.sequence": sequence,
     }
     return {
         "timeUnixNano": nanoseconds,
         "observedTimeUnixNano": nanoseconds,
         "body": {"stringValue": f"claude_code.{name}"},
-        "attributes": _attributes(named | attributes),
+        "attributes": otlp_attributes(named | attributes),
     }
 
 
-def _attributes(values: dict[str, Any]) -> list[dict[str, Any]]:
+def otlp_attributes(values: dict[str, Any]) -> list[dict[str, Any]]:
     """Return attributes as OTLP/JSON has them: a 64-bit integer is a text of digits."""
 
     def tagged(value: Any) -> dict[str, Any]:
@@ -149,6 +143,11 @@ def _estimate_usd(call: Metered) -> Decimal:
     everywhere = Metered(call.model, call.started_at, call.tokens, speed=call.speed)
     searches = call.web_searches * web_search_usd(call.started_at.date())
     return sum(list_usd(everywhere).values(), searches)
+
+
+def unix_nanoseconds(time: dt.datetime) -> str:
+    """Return a time as OTLP has it."""
+    return str(_milliseconds(time - dt.datetime.fromtimestamp(0, dt.UTC)) * 10**6)
 
 
 def _milliseconds(duration: dt.timedelta) -> int:
