@@ -23,7 +23,7 @@ from pathlib import Path
 import duckdb
 from playwright.sync_api import Browser, sync_playwright
 
-from dlt_pipelines import demo_workload
+from dlt_pipelines.demo import vendors, workload
 from flows.publish import REPORTS_DIR, publish
 from tests import three_years, transcripts
 from tests.e2e import test_site
@@ -61,9 +61,12 @@ def main() -> None:
 
 def demo_warehouse(home: Path) -> duckdb.DuckDBPyConnection:
     """Load and build the demo, as `make demo` does."""
-    demo_workload.write(home / "demo", datetime.now(UTC).date())
-    for command in ("load", "build"):
-        transcripts.succeeds(transcripts.mindweave(home, command, "--customer", "demo"))
+    workload.write(home / "demo", datetime.now(UTC).date())
+    with vendors.serving(home / "demo") as environment:
+        transcripts.succeeds(
+            transcripts.mindweave(home, "load", "--customer", "demo", **environment)
+        )
+    transcripts.succeeds(transcripts.mindweave(home, "build", "--customer", "demo"))
     return duckdb.connect(transcripts.home_settings(home, "demo").warehouse_url, read_only=True)
 
 

@@ -18,9 +18,10 @@ from urllib.parse import parse_qs, urlsplit
 import clickhouse_connect
 import pytest
 
-from dlt_pipelines import demo_workload
 from dlt_pipelines.clickhouse_warehouse import ClickHouseWarehouse
 from dlt_pipelines.config import PROJECT_DIR, Settings
+from dlt_pipelines.demo import company
+from dlt_pipelines.demo import workload as demo_workload
 from dlt_pipelines.destinations import warehouse_at
 from dlt_pipelines.drain import drain
 from dlt_pipelines.load import load_source, make_missing_tables
@@ -278,7 +279,7 @@ def histories(
     folder, project = home / "transcripts", home / "project"
     with contextlib.ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(demo_workload, "DAYS", 12)
+        patch.setattr(company, "DAYS", 12)
         write_first(folder)
         copy_project(project)
         urls = (

@@ -2,16 +2,21 @@ import csv
 import dataclasses
 import datetime as dt
 import json
+import socket
+import subprocess
+import sys
 import tomllib
 from collections import Counter, defaultdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from dlt_pipelines import demo_bill, demo_telemetry, demo_workload
-from dlt_pipelines.demo_calls import KINDS
+from dlt_pipelines.demo import anthropic, company, telemetry, vendors
+from dlt_pipelines.demo import workload as demo_workload
+from dlt_pipelines.demo.company import KINDS
 
 PROJECT = Path(__file__).parents[2]
 UNTIL = dt.date(2026, 11, 22)
@@ -92,9 +97,24 @@ def reported(out):
     return by_id
 
 
-def bill(out, name):
-    with (out / "bill" / f"{name}.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+def api_list(out, vendor, name):
+    """What a vendor has, as it answers it."""
+    text = (out / "api" / vendor / f"{name}.json").read_text()
+    return json.loads(text, parse_float=Decimal)
+
+
+def told_usage(usage):
+    """A sum of usage by kind of token."""
+    written = usage["cache_creation"]
+    return {
+        "input": usage["uncached_input_tokens"],
+        "cache_write_5m": written["ephemeral_5m_input_tokens"],
+        "cache_write_1h": written["ephemeral_1h_input_tokens"],
+        "cache_read": usage["cache_read_input_tokens"],
+        "output": usage["output_tokens"],
+        "requests": usage["requests"],
+        "web_searches": usage["server_tool_use"]["web_search_requests"],
+    }
 
 
 def tokens_of(usage):
@@ -120,7 +140,7 @@ def test_another_seed_writes_other_calls(workload, tmp_path):
 
 
 def test_a_second_run_on_the_same_day_touches_no_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo_workload, "DAYS", 12)
+    monkeypatch.setattr(company, "DAYS", 12)
     demo_workload.write(tmp_path, UNTIL)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     demo_workload.write(tmp_path, UNTIL)
@@ -166,15 +186,24 @@ def test_the_other_sources_are_configured_to_read_what_is_written(workload):
     sources = config["customers"]["demo"]["sources"]
     paths = [
         *(root["path"] for root in sources["claude_code_otel"]["roots"]),
+        *(root["path"] for root in sources["otel_genai"]["roots"]),
         *(files["path"] for files in sources["csv"]["files"]),
-    ]
-    assert [path.removeprefix("$MINDWEAVE_HOME/demo/") for path in paths] == [
-        "telemetry",
-        "bill/usage.csv",
-        "bill/costs.csv",
+        *sources["anthropic_compliance"]["paths"],
+        *sources["mcp_registry"]["paths"],
     ]
     for path in paths:
-        assert (workload / path.removeprefix("$MINDWEAVE_HOME/demo/")).exists()
+        assert list(workload.glob(path.removeprefix("$MINDWEAVE_HOME/demo/"))), path
+
+
+def test_every_source_but_events_is_in_the_demo(workload):
+    config = tomllib.loads((PROJECT / ".dlt" / "config.toml").read_text())
+    with vendors.serving(workload) as environment:
+        served = {name.split("__")[3].lower() for name in environment}
+    in_files = set(config["customers"]["demo"]["sources"])
+    assert not in_files & served
+    # events are pushed, never read
+    sources = {path.parent.name for path in PROJECT.glob("dlt_pipelines/sources/*/README.md")}
+    assert in_files | served == sources - {"events"}
 
 
 def test_every_line_but_the_broken_ones_is_json(workload):
@@ -185,12 +214,12 @@ def test_every_line_but_the_broken_ones_is_json(workload):
 
 def test_it_is_as_large_as_a_demo_may_be(workload):
     assert 6_000 < len(answers(workload)) < 9_000
-    assert sum(map(len, contents(workload).values())) < 40e6
+    assert sum(map(len, contents(workload).values())) < 50e6
 
 
 def test_no_call_is_older_than_the_window_or_younger_than_its_last_day(workload):
     days = {record["timestamp"][:10] for record in records(workload) if "timestamp" in record}
-    first = UNTIL - dt.timedelta(days=demo_workload.DAYS - 1)
+    first = UNTIL - dt.timedelta(days=company.DAYS - 1)
     assert (min(days), max(days)) == (first.isoformat(), UNTIL.isoformat())
 
 
@@ -277,7 +306,7 @@ def test_an_event_is_in_the_file_of_its_day(workload, tmp_path):
     midnight = dt.datetime.combine(call.ended_at.date(), dt.time(), dt.UTC) + dt.timedelta(days=1)
     tool = dataclasses.replace(call.tools[0], ended_at=midnight)
     call = dataclasses.replace(call, ended_at=midnight - dt.timedelta(seconds=1), tools=(tool,))
-    days = dict(demo_telemetry.files([call]))
+    days = dict(telemetry.files([call]))
     assert ["api_request" in text for text in days.values()] == [True, False]
     assert ["tool_" in text for text in days.values()] == [False, True]
 
@@ -315,12 +344,10 @@ def test_the_report_counts_the_tokens_of_every_call_once_by_utc_day_and_model(wo
             counted += Counter(counts | {(*key, "requests"): 1})
 
     told: Counter[tuple[str, ...]] = Counter()
-    for row in bill(workload, "usage"):
-        if row["workspace"] != demo_bill.SUPPORT_WORKSPACE:
-            columns = {kind: f"{kind}_tokens" for kind in KINDS}
-            columns |= {"requests": "requests", "web_searches": "web_searches"}
-            for kind, column in columns.items():
-                told[(row["date"], row["model"], kind)] += int(row[column])
+    for row in api_list(workload, "anthropic", "usage"):
+        if row["group"]["workspace_id"] is None:
+            for kind, count in told_usage(row["usage"]).items():
+                told[(row["starting_at"][:10], row["group"]["model"], kind)] += count
 
     def closed(counts):
         return {key: n for key, n in counts.items() if n and key[0] < LATE.isoformat()}
@@ -334,21 +361,124 @@ def test_the_report_counts_the_tokens_of_every_call_once_by_utc_day_and_model(wo
     assert max(key[0] for key in told) == LATE.isoformat()
 
 
-def test_the_bill_is_for_the_tokens_that_the_report_counts(workload):
-    reported: Counter[tuple[str, ...]] = Counter()
-    for row in bill(workload, "usage"):
-        place = (row["date"], row["workspace"])
+def test_a_bill_is_for_what_the_report_counts_and_at_the_price_of_the_contract(workload):
+    counted = set()
+    for row in api_list(workload, "anthropic", "usage"):
+        group, told = row["group"], told_usage(row["usage"])
+        place = (row["starting_at"], group["workspace_id"])
         for kind in KINDS:
-            reported[(*place, row["model"], kind)] += int(row[f"{kind}_tokens"])
-        reported[(*place, "", "web_search")] += int(row["web_searches"])
-    billed: Counter[tuple[str, ...]] = Counter()
-    for row in bill(workload, "costs"):
-        what = row["token_type"] or row["cost_type"]
-        if what != "code_execution":
-            place = (row["date"], row["workspace"])
-            billed[(*place, row["model"], what)] += int(row["quantity"])
-        discount = Decimal("0.95") if row["cost_type"] == "tokens" else 1
-        assert Decimal(row["net_usd"]) == Decimal(row["list_usd"]) * discount > 0
-    assert billed == +reported
-    kinds = {row["cost_type"] for row in bill(workload, "costs")}
-    assert kinds == {"tokens", "web_search", "code_execution"}
+            if told[kind]:
+                counted.add((*place, group["model"], anthropic.TOKEN_TYPES[kind]))
+        if told["web_searches"]:
+            counted.add((*place, None, "web_search"))
+    billed = set()
+    for row in api_list(workload, "anthropic", "cost"):
+        group, cost = row["group"], row["cost"]
+        if group["cost_type"] != "code_execution":
+            what = group["token_type"] or group["cost_type"]
+            billed.add((row["starting_at"], group["workspace_id"], group["model"], what))
+        discount = Decimal("0.95") if group["cost_type"] == "tokens" else 1
+        assert Decimal(cost["amount"]) == Decimal(cost["list_amount"]) * discount > 0
+    assert billed == counted
+
+
+def test_the_analytics_of_claude_code_count_what_its_seats_used(workload):
+    seats: Counter[str] = Counter()
+    for row in api_list(workload, "anthropic", "usage"):
+        if row["group"]["workspace_id"] is None:
+            seats[row["starting_at"][:10]] += row["usage"]["output_tokens"]
+    told: Counter[str] = Counter()
+    for record in api_list(workload, "anthropic", "claude_code"):
+        for part in record["model_breakdown"]:
+            told[record["date"][:10]] += part["tokens"]["output"]
+    assert told == seats
+
+
+def test_openai_counts_and_bills_what_gateway_and_job_were_answered(workload):
+    gateway = [
+        row
+        for row in api_list(workload, "litellm", "spend_logs")
+        if row["call_type"] == "acompletion" and row["status"] == "success"
+    ]
+    listed = [
+        row
+        for path in workload.glob("documents/*.csv")
+        for row in csv.DictReader(path.open(newline=""))
+        if row["result"] == "ok"
+    ]
+    seen = Counter({"requests": len(gateway) + len(listed)})
+    seen["input"] = sum(row["prompt_tokens"] for row in gateway)
+    seen["input"] += sum(int(row["tokens in"]) for row in listed)
+    seen["output"] = sum(row["completion_tokens"] for row in gateway)
+    seen["output"] += sum(int(row["tokens out"]) for row in listed)
+
+    counted: Counter[str] = Counter()
+    for bucket in api_list(workload, "openai", "usage_completions"):
+        for result in bucket["results"]:
+            counted["requests"] += result["num_model_requests"]
+            counted["input"] += result["input_tokens"]
+            counted["output"] += result["output_tokens"]
+    assert counted == seen
+
+    quantity = sum(
+        line["quantity"]
+        for bucket in api_list(workload, "openai", "costs")
+        for line in bucket["results"]
+    )
+    assert quantity == seen["input"] + seen["output"]
+    spent = sum(Decimal(str(row["spend"])) for row in gateway)
+    billed = sum(
+        Decimal(line["amount"]["value"])
+        for bucket in api_list(workload, "openai", "costs")
+        for line in bucket["results"]
+        if line["project_id"] == "proj_recommender"
+    )
+    assert billed == pytest.approx(spent, abs=Decimal("1e-9"))
+
+
+def test_the_agent_reports_all_that_its_workspace_is_billed_for(workload):
+    counted = Counter(
+        {
+            (row["starting_at"][:10], kind): count
+            for row in api_list(workload, "anthropic", "usage")
+            if row["group"]["workspace_id"] == "wrkspc_relevance"
+            for kind, count in told_usage(row["usage"]).items()
+        }
+    )
+    told: Counter[tuple[str, str]] = Counter()
+    for path in workload.glob("agent/*.json"):
+        [resource] = json.loads(path.read_text())["resourceSpans"]
+        for span in resource["scopeSpans"][0]["spans"]:
+            found = values(span["attributes"])
+            if found.get("gen_ai.operation.name") == "chat":
+                told[(path.stem, "requests")] += 1
+                # its input includes what the cache had and took
+                read = found["gen_ai.usage.cache_read.input_tokens"]
+                written = found["gen_ai.usage.cache_creation.input_tokens"]
+                rest = found["gen_ai.usage.input_tokens"] - read - written
+                told[(path.stem, "input")] += rest
+                told[(path.stem, "cache_read")] += read
+                told[(path.stem, "cache_write_5m")] += written
+                told[(path.stem, "output")] += found["gen_ai.usage.output_tokens"]
+    assert told == +counted
+
+
+def test_a_command_finds_the_vendors_only_while_it_runs(workload):
+    run = [sys.executable, "-m", "dlt_pipelines.demo.vendors", str(workload)]
+    asked = """
+import os, urllib.request
+base = os.environ["CUSTOMERS__DEMO__SOURCES__ANTHROPIC_ADMIN__BASE_URL"]
+print(base, urllib.request.urlopen(base + "/v1/organizations/me").read().decode())
+raise SystemExit(3)
+"""
+    done = subprocess.run(
+        [*run, sys.executable, "-c", asked], cwd=PROJECT, capture_output=True, text=True
+    )
+    base, organization = done.stdout.split(" ", 1)
+    assert (done.returncode, json.loads(organization)["id"]) == (3, company.ORGANIZATION)
+    address = urlsplit(base)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address.hostname, address.port))
+
+    done = subprocess.run(run, cwd=PROJECT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
