@@ -45,7 +45,8 @@ def files(people: Sequence[Person], seed: int, until: dt.date) -> Iterator[tuple
         if day.toordinal() % 14 == 0:
             other = rng.choice(people[1:]).name
             change = {"previous_role": "user", "current_role": "admin"}
-            rows.append(_row(rng, day, admin, "role_changed", change, _user(other)))
+            entity = {"type": "user", **_user(other)}
+            rows.append(_row(rng, day, admin, "role_changed", change, entity))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -68,7 +69,7 @@ def _row(
 
 
 def _user(name: str) -> dict[str, Any]:
-    return {"type": "user", "uuid": _uuid(name), "name": name.title()}
+    return {"uuid": _uuid(name), "name": name.title()}
 
 
 def _uuid(name: str) -> str:
