@@ -38,7 +38,10 @@ class Api:
 
     def __init__(self, source: str, base_url: str, headers: Mapping[str, str]) -> None:
         """Prepare; send nothing yet."""
-        # slow to import: only where something is asked
+        # slow to import: only where something is asked. Whole packages first, as the load may be
+        # importing them in a thread, and what imports a part of them meanwhile meets it half-way
+        import dlt
+        import dlt.sources.helpers.requests  # noqa: F401
         from dlt.sources.helpers.requests.retry import Client
         from dlt.sources.helpers.rest_client.client import RESTClient
 

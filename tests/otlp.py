@@ -125,6 +125,11 @@ def span(name, number=1, kind=3, parent="", **changes):
     }
 
 
+def within(span: Record, record: Record) -> Record:
+    """Return a log record as one that was written in a span."""
+    return {**record, "traceId": span["traceId"], "spanId": span["spanId"]}
+
+
 def write(path: Path, *requests: Record | str | bytes) -> Path:
     """Write requests, one a line."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -180,6 +180,12 @@ class TestReports:
         of_this_load = f"where load_id = '{result.load_id}' group by all"
         assert raw(settings, "bucket_key, count(*)", "usage", of_this_load) == [("2026-11-01", 4)]
 
+    def test_minutes_are_read_a_day_at_a_time(self, settings, vendor):
+        load(settings, vendor, bucket_width="1m")
+
+        assert rows(settings, USAGE_BY_DAY) == WHAT_HAPPENED
+        assert len(vendor.asked("analytics/usage")) == 8
+
     def test_a_day_that_became_empty_says_so_once(self, settings, vendor):
         load(settings, vendor)
         del vendor.usage[-1]

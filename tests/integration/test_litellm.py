@@ -15,7 +15,7 @@ from dlt_pipelines.load import load_source
 from dlt_pipelines.privacy import customer_key
 from dlt_pipelines.sources.litellm import client
 from tests.contents import prompt_hash, tool_hash
-from tests.transcripts import home_settings, rows
+from tests.transcripts import home_settings, mindweave_process, rows, succeeds
 from tests.vendors import litellm
 from tests.vendors.litellm import (
     KEY,
@@ -103,6 +103,18 @@ def test_both_ways_give_the_same_rows_and_no_content(tmp_path, postgres_database
     # and again nothing
     assert load(by_database, postgres_database).load_id is None
     assert ask(by_api, gateway).load_id is None
+
+
+def test_a_process_that_has_imported_nothing_yet_loads_by_the_api(settings, gateway):
+    done = mindweave_process(
+        settings.home,
+        *("load", "--source", "litellm"),
+        SOURCES__LITELLM__BASE_URL=gateway.base_url,
+        SOURCES__LITELLM__API_KEY=KEY,
+    )
+
+    succeeds(done)
+    assert len(ids(settings)) == 8
 
 
 @pytest.mark.parametrize("engine", ["postgres_database", "clickhouse"])

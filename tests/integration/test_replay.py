@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +71,21 @@ class Company:
     def load(self, part: str) -> None:
         """Load one part."""
         is_first = part == "first"
+        # failed requests that name no id: of one the event lands first, of the other the span
+        one, other = (otlp.span("claude_code.llm_request", n, status=2) for n in (8, 9))
         if is_first:
             records: list[Any] = [answer(1), grown(3), tool_use(2), b"not json"]
             request = otlp.event("api_error", client_request_id="c1")
+            failed, failed_span = otlp.within(one, otlp.event("api_error", 9)), other
         else:
             earlier = answer(1, timestamp="2025-10-02T23:59:59Z")
             records = [earlier, grown(412), tool_result(2), answer(3)]
             request = otlp.api_request(2, client_request_id="c1", request_id="req_c1")
+            failed, failed_span = otlp.within(other, otlp.event("api_error", 10)), one
         transcript = write(self.folder / "t" / f"{part}.jsonl", *records)
         load(self.settings, transcript, root={"user": "dana", "team": "search"})
-        telemetry = otlp.write(self.folder / "otlp" / f"{part}.json", otlp.logs(request))
+        told = otlp.logs(request, failed), otlp.traces(failed_span)
+        telemetry = otlp.write(self.folder / "otlp" / f"{part}.json", *told)
         load_source(self.settings, "claude_code_otel", {"roots": [{"path": str(telemetry)}]})
         make_missing_tables(self.settings)
 
@@ -251,6 +256,21 @@ def test_what_was_corrected_completed_explained_or_closed_later_was_not_known(
     assert rows(story.settings, of_closes) == [(True, True)]
     of_checks = "select is_success from {marts}.landing_checks"
     assert (rows(then, of_checks), rows(story.settings, of_checks)) == ([(False,)], [(True,)])
+
+
+def test_a_failed_request_without_an_id_is_one_call_whatever_of_it_lands_first(
+    story: Story,
+) -> None:
+    failed = """
+    select cast(called_at as time), status from {marts}.mcp_calls
+    where call_id like 'record/%' order by called_at
+    """
+    # each by the first of its two that is known
+    event_of_one = span_of_other = (time(10, 15, 12, 640000), "error")
+    span_of_one = (time(10, 15, 11, 640000), "error")
+    then = replace(story.settings, schema_prefix="replay")
+    assert rows(then, failed) == [event_of_one, span_of_other]
+    assert rows(story.settings, failed) == [span_of_one, span_of_other]
 
 
 def test_a_replay_is_byte_by_byte_what_is_live_whatever_the_order_of_rows(story: Story) -> None:

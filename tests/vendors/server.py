@@ -120,6 +120,8 @@ class VendorServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # headers and body are two writes: the second would wait 40 ms for the first's receipt
+            disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
                 vendor._answer(self)

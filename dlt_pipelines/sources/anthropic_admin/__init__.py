@@ -227,19 +227,23 @@ class AnthropicAdminPlugin(SourcePlugin[AnthropicAdminConfig]):
         behind, only the oldest window is read, and this package is not the last.
         """
         today, window = self.context.now.date(), DAY * self.config.window_days
+        # minutes are told for a day at most; and what is read at once is held at once
+        step = DAY if report.bucket_width == "1m" else window
         end = _day_after(self.context.now)
         if since or until:
             start = since.date() if since else report.begins
-            return Plan(_periods(start, min(_day_after(until), end) if until else end, window))
+            return Plan(_periods(start, min(_day_after(until), end) if until else end, step))
         correctable_from = max(today - DAY * report.correction_days, report.begins)
         start = max(self._read_until(report) or report.begins, report.begins)
         start = min(start, correctable_from)
         if correctable_from - start > window:
-            return Plan([(start, start + window)], is_last=False, read_until=start + window)
+            return Plan(
+                _periods(start, start + window, step), is_last=False, read_until=start + window
+            )
         # kept by the window and not by the day: a run on another day writes nothing for that alone
         is_window_done = correctable_from - start == window
         return Plan(
-            _periods(start, end, window),
+            _periods(start, end, step),
             read_until=correctable_from if is_window_done else None,
         )
 
@@ -276,11 +280,12 @@ class AnthropicAdminPlugin(SourcePlugin[AnthropicAdminConfig]):
         asked = [start + DAY * number for number in range((end - start).days)]
         for table in report.tables:
             rows = days.rows.get(table.name, {})
-            # a day that is known to be whole is news, even with the same figures
+            # a day that is known to be whole is news, even with the same figures; each row is held
+            # once
             by_day = {
                 (day.isoformat(),): [
                     {**report.columns(), **row, "is_whole": days.are_whole(day)}
-                    for row in rows.get(day, [])
+                    for row in rows.pop(day, [])
                 ]
                 for day in asked
             }
@@ -307,28 +312,21 @@ class AnthropicAdminPlugin(SourcePlugin[AnthropicAdminConfig]):
         model: type[records.AnalyticsRow] = (
             records.AnalyticsUsage if report.name == "usage" else records.AnalyticsCost
         )
-        # a range of minutes is at most a day
-        step = DAY if report.bucket_width == "1m" else end - start
         found: dict[str, Row] = {}
         refreshed: datetime | None = None
-        while start < end:
-            pages = self._api.analytics(
-                report.name, start, min(start + step, end), report.bucket_width, report.group_by
-            )
-            for page in pages:
-                fresh = _checked(records.Freshness, page, report.endpoint)
-                refreshed = fresh.data_refreshed_at or refreshed
-                for record in self._rows.parse(
-                    model, _data(page, report.endpoint), report.endpoint
-                ):
-                    row = analytics_row(record, report.bucket_width, self.context.key)
-                    # a group of one interval is told once: where it comes again, it is the same
-                    group = record.group.model_dump(mode="json")
-                    place = json.dumps([str(record.starting_at), group], sort_keys=True)
-                    if place in found:
-                        self._rows.ignore(1)
-                    found[place] = row
-            start += step
+        for page in self._api.analytics(
+            report.name, start, end, report.bucket_width, report.group_by
+        ):
+            fresh = _checked(records.Freshness, page, report.endpoint)
+            refreshed = fresh.data_refreshed_at or refreshed
+            for record in self._rows.parse(model, _data(page, report.endpoint), report.endpoint):
+                row = analytics_row(record, report.bucket_width, self.context.key)
+                # a group of one interval is told once: where it comes again, it is the same
+                group = record.group.model_dump(mode="json")
+                place = json.dumps([str(record.starting_at), group], sort_keys=True)
+                if place in found:
+                    self._rows.ignore(1)
+                found[place] = row
         return Days({report.tables[0].name: _by_day(found.values())}, refreshed)
 
     def _classic_usage(self, report: Report, start: datetime, end: datetime) -> Days:

@@ -17,8 +17,8 @@
   several sources saw a call, the seed `source_precedence` says whose word counts, column by column.
 
   A row with `merged_into_call_id` was a call until a source told that it is one with another, or
-  `none` until the event that told it turned out not to be the first with its id: it holds nothing
-  any more, and is there so that what was made of it goes.
+  `none` until it was withdrawn: it holds nothing any more, and is there so that what was made of it
+  goes.
 #}
 {% set usage_columns = [
     'input_tokens', 'cache_write_5m_tokens', 'cache_write_1h_tokens', 'cache_read_tokens',

@@ -1,6 +1,7 @@
 {#
-  Calls that an event told which was not the first with its id. Where the first one lands later, they
-  were counted: they go, or are told by other sources alone.
+  Calls that were counted until something landed later that tells otherwise. An event that was not the
+  first with its id: its call goes, or is told by other sources alone. A record of telemetry that names
+  no request: it was a call by itself, until the span or the event landed that it is one with.
 #}
 with
 
@@ -28,6 +29,19 @@ withdrawn as (
     left join links
         on sights.vendor = links.vendor
         and sights.request_id = links.request_id
+    union all
+    select
+        {{ call_id('null', 'null', 'null', 'requests.lone_record_uuid', 'null') }} as call_id,
+        loads.processed_at as processed_at
+    from {{ ref('stg_claude_code_otel__requests') }} as requests
+    inner join {{ ref('int_loads__numbered') }} as loads
+        on requests.load_id = loads.load_id
+    where
+        requests.lone_record_uuid is not null
+        and (
+            requests.request_id is not null
+            or requests.lone_record_uuid != requests.record_uuid
+        )
 )
 
 select
