@@ -71,11 +71,14 @@ class DuckDBWarehouse(Warehouse):
         import dlt
         from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
-        return dlt.destinations.duckdb(DuckDbCredentials(str(self.path), global_config=BULK_LOAD))
+        credentials = DuckDbCredentials(global_config=BULK_LOAD)
+        credentials.database = str(self.path)  # given as a URL, it would import SQLAlchemy
+        return dlt.destinations.duckdb(credentials)
 
     def load_packages(self, pipeline: "dlt.Pipeline") -> None:
         """Load one file at a time: DuckDB uses all threads for each, and memory only once."""
-        pipeline.load(workers=1, raise_on_failed_jobs=True)
+        with self.connection(read_only=False):  # dlt would open and close the file for each
+            pipeline.load(workers=1, raise_on_failed_jobs=True)
 
     def dbt_environment(self) -> dict[str, str]:
         """Return the file's whole path, since dbt runs in another folder."""
