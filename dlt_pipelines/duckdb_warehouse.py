@@ -71,9 +71,7 @@ class DuckDBWarehouse(Warehouse):
         import dlt
         from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
-        credentials = DuckDbCredentials(global_config=BULK_LOAD)
-        credentials.database = str(self.path)  # given as a URL, it would import SQLAlchemy
-        return dlt.destinations.duckdb(credentials)
+        return dlt.destinations.duckdb(DuckDbCredentials(str(self.path), global_config=BULK_LOAD))
 
     def load_packages(self, pipeline: "dlt.Pipeline") -> None:
         """Load one file at a time: DuckDB uses all threads for each, and memory only once."""

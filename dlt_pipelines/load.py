@@ -54,7 +54,7 @@ DLT_ENVIRONMENT = {
 TABLES_OF_ROWS = (LOADS, EXPECTATION_RESULTS, MONTH_CLOSES)
 TABLES_OF_EVERY_LOAD = (*TABLES_OF_ROWS, QUARANTINE, CONTENT_FINGERPRINTS, *CANONICAL_TABLES)
 
-SLOW_IMPORTS = ("dlt", "dlt.sources.helpers.requests")
+SLOW_IMPORTS = ("dlt", "dlt.sources.helpers.requests", "sqlalchemy")
 
 
 @dataclass(frozen=True)
