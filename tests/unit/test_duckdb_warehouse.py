@@ -18,3 +18,15 @@ def test_an_interrupt_during_a_query_is_an_interrupt_at_once(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         warehouse.query("select count(*) from range(100000) as a, range(100000) as b where a < b")
     assert time.monotonic() - start < 20, "the query takes a minute"
+
+
+def test_all_files_of_a_package_load_while_the_warehouse_is_open_once(tmp_path):
+    warehouse = warehouse_at(str(tmp_path / "warehouse.duckdb"))
+
+    class Pipeline:
+        def load(self, **_: object) -> None:
+            with pytest.raises(duckdb.ConnectionException, match="different configuration"):
+                duckdb.connect(warehouse.url, read_only=True)  # this process holds it to write
+
+    warehouse.load_packages(Pipeline())
+    duckdb.connect(warehouse.url, read_only=True).close()
