@@ -1,6 +1,7 @@
 import signal
 import threading
 import time
+from typing import Any
 
 import duckdb
 import pytest
@@ -28,5 +29,6 @@ def test_all_files_of_a_package_load_while_the_warehouse_is_open_once(tmp_path):
             with pytest.raises(duckdb.ConnectionException, match="different configuration"):
                 duckdb.connect(warehouse.url, read_only=True)  # this process holds it to write
 
-    warehouse.load_packages(Pipeline())
+    pipeline: Any = Pipeline()
+    warehouse.load_packages(pipeline)
     duckdb.connect(warehouse.url, read_only=True).close()
