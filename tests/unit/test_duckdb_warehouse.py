@@ -1,8 +1,9 @@
 import signal
 import threading
 import time
-from typing import Any
+from unittest.mock import create_autospec
 
+import dlt
 import duckdb
 import pytest
 
@@ -24,11 +25,12 @@ def test_an_interrupt_during_a_query_is_an_interrupt_at_once(tmp_path):
 def test_all_files_of_a_package_load_while_the_warehouse_is_open_once(tmp_path):
     warehouse = warehouse_at(str(tmp_path / "warehouse.duckdb"))
 
-    class Pipeline:
-        def load(self, **_: object) -> None:
-            with pytest.raises(duckdb.ConnectionException, match="different configuration"):
-                duckdb.connect(warehouse.url, read_only=True)  # this process holds it to write
+    def load(**_: object) -> None:
+        with pytest.raises(duckdb.ConnectionException, match="different configuration"):
+            duckdb.connect(warehouse.url, read_only=True)  # this process holds it to write
 
-    pipeline: Any = Pipeline()
+    pipeline = create_autospec(dlt.Pipeline)
+    pipeline.load.side_effect = load
     warehouse.load_packages(pipeline)
+    pipeline.load.assert_called_once()
     duckdb.connect(warehouse.url, read_only=True).close()
