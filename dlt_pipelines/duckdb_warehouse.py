@@ -75,7 +75,8 @@ class DuckDBWarehouse(Warehouse):
 
     def load_packages(self, pipeline: "dlt.Pipeline") -> None:
         """Load one file at a time: DuckDB uses all threads for each, and memory only once."""
-        pipeline.load(workers=1, raise_on_failed_jobs=True)
+        with self.connection(read_only=False):  # dlt would open and close the file for each
+            pipeline.load(workers=1, raise_on_failed_jobs=True)
 
     def dbt_environment(self) -> dict[str, str]:
         """Return the file's whole path, since dbt runs in another folder."""

@@ -3,6 +3,7 @@
 Exit status: 0 done, 1 failed, 2 wrong use; `diff` ends with 3 where something differs.
 """
 
+import gc
 import json
 import sys
 import traceback
@@ -462,6 +463,8 @@ def main() -> None:
     except Exception as error:
         first = next(iter(str(error).splitlines()), "")
         _fail(f"unexpected {type(error).__name__}: {first[:200]}; --debug shows where", 1)
+    finally:
+        gc.freeze()  # so that Python, at its end, does not look for garbage in all that it imported
 
 
 def _fail(message: str, status: int) -> None:
