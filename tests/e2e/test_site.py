@@ -819,12 +819,12 @@ def test_loads_and_checks_are_shown_the_failed_ones_first(browser: Browser, site
     with open_page(browser, site, PAGES["data-quality"]) as page:
         assert figure(page, "Lines in quarantine") == f"{quarantined:,}"
         assert figure(page, "Failed checks") == f"{failed:,}"
-        outcomes = [row[0] for row in table_rows(page, "Checks")]
+        outcomes = [row[1] for row in table_rows(page, "Checks")]
         assert outcomes[:failed] == ["✗ failed"] * failed
         assert set(outcomes[failed:]) <= {"✓ passed"}
         tests = [row[:5] for row in table_rows(page, "Tests of the models")]
-        assert tests[0] == ["! warned", "mcp_calls", "accepted values", "status", "3"]
-        assert {row[0] for row in tests[1:]} == {"✓ passed"}
+        assert tests[0] == ["mcp_calls", "! warned", "accepted values", "status", "3"]
+        assert {row[1] for row in tests[1:]} == {"✓ passed"}
         assert figure(page, "Tests of the models") == f"{len(tests)}"
         if site.customer == "newcomer":
             assert page.get_by_text("No check has run yet.").is_visible()
