@@ -139,6 +139,15 @@ def _whole(rows: list[Any]) -> Answer:
     return {"object": "list", "data": rows, "has_more": False, "first_id": None, "last_id": None}
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # a command that was interrupted hangs up
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def serving(out: Path) -> Iterator[dict[str, str]]:
     """Serve what is below ``out``; yield the environment that configures the sources for it."""
@@ -171,8 +180,7 @@ def serving(out: Path) -> Iterator[dict[str, str]]:
         def log_message(self, *args: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
+    with _Server(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield _environment(out, f"http://127.0.0.1:{server.server_address[1]}")
         server.shutdown()
