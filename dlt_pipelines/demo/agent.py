@@ -40,10 +40,9 @@ def calls(seed: int, until: dt.date) -> Iterator[ProgramCall]:
     """Yield the agent's calls: it has the same questions every night."""
     for day in closed_days(until):
         rng = random.Random(f"{seed}/agent/{day}")
-        seconds: float = BEGINS_AT_HOUR * 3600
+        started_at = at(day, BEGINS_AT_HOUR)
         for number, question in enumerate(QUESTIONS):
-            milliseconds = rng.randint(900, 4000)
-            started_at = at(day, seconds)
+            ended_at = started_at + dt.timedelta(milliseconds=rng.randint(900, 4000))
             cache = {"cache_read": INSTRUCTIONS} if number else {"cache_write_5m": INSTRUCTIONS}
             tokens = no_tokens() | cache
             tokens |= {"input": rng.randint(200, 900), "output": rng.randint(40, 160)}
@@ -52,11 +51,11 @@ def calls(seed: int, until: dt.date) -> Iterator[ProgramCall]:
             yield ProgramCall(
                 metered=Metered(MODEL, started_at, tokens, workspace=WORKSPACE),
                 response_id=made_id(rng, "msg_01"),
-                ended_at=started_at + dt.timedelta(milliseconds=milliseconds),
+                ended_at=ended_at,
                 prompt=question,
                 tool=("confluence", "search", arguments) if asks else None,
             )
-            seconds += milliseconds / 1000 + 1
+            started_at = ended_at + dt.timedelta(seconds=1)
 
 
 def files(calls: Iterable[ProgramCall]) -> Iterator[tuple[str, str]]:

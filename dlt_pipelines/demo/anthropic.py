@@ -17,7 +17,6 @@ from decimal import Decimal
 from typing import Any
 
 from dlt_pipelines.demo import agent
-from dlt_pipelines.demo.audit_log import Person
 from dlt_pipelines.demo.company import (
     KINDS,
     ORGANIZATION,
@@ -52,7 +51,7 @@ Row = dict[str, Any]
 def files(
     of_claude_code: Sequence[Call],
     calls: Iterable[Metered],
-    people: Sequence[Person],
+    people: Sequence[str],
     until: dt.date,
     seed: int,
 ) -> Iterator[tuple[str, str]]:
@@ -81,7 +80,7 @@ def support_bot(seed: int, day: dt.date) -> Iterator[Metered]:
     """Yield the calls of a product that calls the API itself: the bill has them, and no source."""
     rng = random.Random(f"{seed}/support bot/{day}")
     for _ in range(rng.randint(25, 50)):
-        started_at = at(day, rng.randint(6 * 3600, 22 * 3600))
+        started_at = at(day, rng.randint(6 * 3600, 22 * 3600) / 3600)
         tokens = no_tokens()
         tokens |= {"input": rng.randint(400, 2500), "output": rng.randint(80, 600)}
         yield Metered(SUPPORT_MODEL, started_at, tokens, workspace=SUPPORT_WORKSPACE)
@@ -235,7 +234,7 @@ def _estimate(calls: Sequence[Metered]) -> Row:
     }
 
 
-def _identities(people: Sequence[Person]) -> Mapping[str, Any]:
+def _identities(people: Sequence[str]) -> Mapping[str, Any]:
     admin = _user(people[0])
     members = {"type": "workspace_member", "workspace_role": "workspace_admin"}
     return {
@@ -244,9 +243,9 @@ def _identities(people: Sequence[Person]) -> Mapping[str, Any]:
             {
                 "id": _user(person),
                 "type": "user",
-                "email": email(person.name),
-                "name": person.name.title(),
-                "role": "admin" if person is people[0] else "developer",
+                "email": email(person),
+                "name": person.title(),
+                "role": "admin" if person == people[0] else "developer",
                 "added_at": FOUNDED_AT,
             }
             for person in people
@@ -285,8 +284,8 @@ def _identities(people: Sequence[Person]) -> Mapping[str, Any]:
     }
 
 
-def _user(person: Person) -> str:
-    return f"user_{person.name}"
+def _user(person: str) -> str:
+    return f"user_{person}"
 
 
 def _key(workspace: str) -> str:

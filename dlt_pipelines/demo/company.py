@@ -119,10 +119,9 @@ def made_uuid(rng: random.Random) -> str:
     return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
-def at(day: dt.date, seconds: float) -> dt.datetime:
-    """Return a time of a UTC day, in whole milliseconds."""
-    midnight = dt.datetime.combine(day, dt.time(), dt.UTC)
-    return midnight + dt.timedelta(milliseconds=int(seconds * 1000))
+def at(day: dt.date, hours: float) -> dt.datetime:
+    """Return the time so many hours into a UTC day."""
+    return dt.datetime.combine(day, dt.time(), dt.UTC) + dt.timedelta(hours=hours)
 
 
 def zulu(time: dt.datetime) -> str:

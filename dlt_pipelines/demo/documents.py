@@ -31,22 +31,21 @@ def calls(seed: int, until: dt.date) -> Iterator[ProgramCall]:
     """Yield the job's calls, one after the other."""
     for day in closed_days(until):
         rng = random.Random(f"{seed}/documents/{day}")
-        seconds: float = BEGINS_AT_HOUR * 3600
+        started_at = at(day, BEGINS_AT_HOUR)
         for _ in range(rng.randint(15, 40)):
-            milliseconds = rng.randint(500, 4000)
+            ended_at = started_at + dt.timedelta(milliseconds=rng.randint(500, 4000))
             is_success = rng.random() >= FAILS
             read, written = rng.randint(600, 6000), rng.randint(5, 40)
             tokens = no_tokens()
             if is_success:
                 tokens |= {"input": read, "cache_read": 512, "output": written}
-            started_at = at(day, seconds)
             yield ProgramCall(
                 metered=Metered(MODEL, started_at, tokens, workspace=PROJECT, vendor="openai"),
                 response_id=made_id(rng, "chatcmpl-"),
-                ended_at=started_at + dt.timedelta(milliseconds=milliseconds),
+                ended_at=ended_at,
                 is_success=is_success,
             )
-            seconds += milliseconds / 1000 + 1
+            started_at = ended_at + dt.timedelta(seconds=1)
 
 
 def files(calls: Iterable[ProgramCall]) -> Iterator[tuple[str, str]]:

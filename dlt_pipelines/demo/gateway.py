@@ -49,7 +49,7 @@ def calls(seed: int, until: dt.date) -> Iterator[ProgramCall]:
 
 def _call(rng: random.Random, day: dt.date) -> ProgramCall:
     model = rng.choices(MODELS, (1, 3))[0]
-    started_at = at(day, rng.uniform(0, 23.9 * 3600))
+    started_at = at(day, rng.uniform(0, 23.9))
     cached = rng.choice((0, 1024, 2048))
     tokens = no_tokens() | {
         "input": rng.randint(300, 1800),

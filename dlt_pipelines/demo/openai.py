@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from dlt_pipelines.demo import documents, gateway
-from dlt_pipelines.demo.company import Metered, email
+from dlt_pipelines.demo.company import Metered, at, email
 from dlt_pipelines.demo.prices import list_usd
 
 PROJECTS = (documents.PROJECT, gateway.PROJECT)
@@ -182,4 +182,4 @@ def _key(project: str | None) -> str:
 
 
 def _seconds(day: dt.date) -> int:
-    return int(dt.datetime.combine(day, dt.time(), dt.UTC).timestamp())
+    return int(at(day, 0).timestamp())

@@ -12,13 +12,14 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from dlt_pipelines.demo.loopback import answering, send
 
 CUSTOMER = "demo"
 
@@ -139,55 +140,30 @@ def _whole(rows: list[Any]) -> Answer:
     return {"object": "list", "data": rows, "has_more": False, "first_id": None, "last_id": None}
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        # a command that was interrupted hangs up
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
 @contextmanager
 def serving(out: Path) -> Iterator[dict[str, str]]:
     """Serve what is below ``out``; yield the environment that configures the sources for it."""
+    lists = {vendor: Lists(out / "api" / vendor) for vendor in VENDORS}
     routes = [
         (re.compile(f"/{vendor}/{root}{path}"), answer)
         for vendor, (_, root, api) in VENDORS.items()
-        for path, answer in api(Lists(out / "api" / vendor)).items()
+        for path, answer in api(lists[vendor]).items()
     ]
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer_request(handler: BaseHTTPRequestHandler) -> None:
+        asked = urlsplit(handler.path)
+        for route, answer in routes:
+            if match := route.fullmatch(asked.path):
+                answered = answer(dict(parse_qsl(asked.query)), *match.groups())
+                return send(handler, 200, json.dumps(answered).encode())
+        return send(handler, 404, b"{}")
 
-        def do_GET(self) -> None:
-            asked = urlsplit(self.path)
-            matches = ((route.fullmatch(asked.path), answer) for route, answer in routes)
-            found = next(((match, answer) for match, answer in matches if match), None)
-            status, body = 404, b"{}"
-            if found:
-                match, answer = found
-                status, body = (
-                    200,
-                    json.dumps(answer(dict(parse_qsl(asked.query)), *match.groups())).encode(),
-                )
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    with _Server(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield _environment(out, f"http://127.0.0.1:{server.server_address[1]}")
-        server.shutdown()
+    first_day = dt.date.fromisoformat(lists["anthropic"]["usage"][0]["starting_at"][:10])
+    with answering(answer_request) as address:
+        yield _environment(address, first_day)
 
 
-def _environment(out: Path, address: str) -> dict[str, str]:
-    first = dt.date.fromisoformat(Lists(out / "api" / "anthropic")["usage"][0]["starting_at"][:10])
+def _environment(address: str, first: dt.date) -> dict[str, str]:
     days = (dt.datetime.now(dt.UTC).date() - first).days
     settings: dict[str, dict[str, Any]] = {
         # all of its history is what the vendor still corrects, so that it comes in one package

@@ -41,7 +41,7 @@ from dlt_pipelines.demo import (
     registry,
     telemetry,
 )
-from dlt_pipelines.demo.company import Call, ToolRun, made_id, made_uuid, metered, zulu
+from dlt_pipelines.demo.company import Call, ToolRun, at, made_id, made_uuid, metered, zulu
 
 RUNAWAY_EVERY_DAYS = 56
 RUNAWAY_DAY = dt.date(2026, 11, 11)
@@ -286,7 +286,7 @@ class Transcript:
 
         Never on the day before: who counts requests and who counts lines agree on every day.
         """
-        midnight = _at(self.now.date(), 0)
+        midnight = at(self.now.date(), 0)
         return _whole_milliseconds(max(self.told_at, self.waiting_from, midnight))
 
     def _usage(self) -> dict[str, Any]:
@@ -444,10 +444,6 @@ def _whole_milliseconds(time: dt.datetime) -> dt.datetime:
     return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
-def _at(day: dt.date, hour: float) -> dt.datetime:
-    return dt.datetime.combine(day, dt.time(), dt.UTC) + dt.timedelta(hours=hour)
-
-
 def work_session(rng: random.Random, person: Person, day: dt.date) -> Transcript:
     """Return a session of somebody at work."""
     family = rng.choices(("opus", "sonnet", "haiku"), (4, 5, 1))[0]
@@ -456,7 +452,7 @@ def work_session(rng: random.Random, person: Person, day: dt.date) -> Transcript
         model = MODEL_WITHOUT_A_PRICE
     # two humps: the late morning and the afternoon
     hour = rng.gauss(*rng.choice(((10.3, 1.2), (15.0, 1.4)))) - person.utc_offset
-    session = Transcript(rng, person, rng.choice(person.projects), _at(day, hour), model)
+    session = Transcript(rng, person, rng.choice(person.projects), at(day, hour), model)
     for _ in range(rng.randint(1, 5)):
         session.turn()
         if rng.random() < 0.1:
@@ -470,7 +466,7 @@ def work_session(rng: random.Random, person: Person, day: dt.date) -> Transcript
 def nightly_session(rng: random.Random, person: Person, day: dt.date) -> Transcript:
     """Return the unattended session that sorts the day's failures just after midnight UTC."""
     model = model_on(rng, "haiku", day)
-    session = Transcript(rng, person, "ci-tools", _at(day, 0.05), model, "sdk-cli")
+    session = Transcript(rng, person, "ci-tools", at(day, 0.05), model, "sdk-cli")
     session.ask("Sort the failed jobs of the last day and open an issue for each new cause.")
     for name, tool in (
         ("sentry", "list_issues"),
@@ -486,7 +482,7 @@ def nightly_session(rng: random.Random, person: Person, day: dt.date) -> Transcr
 
 def runaway_session(rng: random.Random, person: Person, day: dt.date) -> Transcript:
     """Return an agent that goes round in circles for an afternoon with a very long prompt."""
-    session = Transcript(rng, person, "indexer", _at(day, 12), model_on(rng, "opus", day), "sdk-py")
+    session = Transcript(rng, person, "indexer", at(day, 12), model_on(rng, "opus", day), "sdk-py")
     session.fresh = 150_000
     session.ask("Keep going until every test passes.")
     for _ in range(320):
@@ -546,7 +542,7 @@ def sessions_elsewhere(seed: int, until: dt.date) -> Iterator[Transcript]:
         if day.toordinal() % ELSEWHERE_EVERY_DAYS == 0:
             rng = random.Random(f"{seed}/{person.name}/{day}/elsewhere")
             model = model_on(rng, "sonnet", day)
-            session = Transcript(rng, person, person.projects[0], _at(day, 9.5), model)
+            session = Transcript(rng, person, person.projects[0], at(day, 9.5), model)
             session.turn()
             yield session
 
@@ -564,16 +560,17 @@ def write(out: Path, until: dt.date, seed: int = 1) -> tuple[int, int]:
     of_the_agent = list(agent.calls(seed, until))
     of_the_gateway = list(gateway.calls(seed, until))
     of_the_job = list(documents.calls(seed, until))
+    names = [person.name for person in PEOPLE]
     size = write_transcripts(out, collected)
     size += _write_days(out / "telemetry", telemetry.files(reported))
     size += _write_days(out / "agent", agent.files(of_the_agent))
     size += _write_days(out / "documents", documents.files(of_the_job))
-    size += _write(out, audit_log.files(PEOPLE, seed, until))
+    size += _write(out, audit_log.files(names, seed, until))
     size += _write(out, registry.files(MCP_TOOLS))
     at_anthropic = [call.metered for call in calls] + [call.metered for call in of_the_agent]
     at_openai = [call.metered for call in (*of_the_gateway, *of_the_job) if call.is_success]
     size += _write(
-        out / "api" / "anthropic", anthropic.files(calls, at_anthropic, PEOPLE, until, seed)
+        out / "api" / "anthropic", anthropic.files(calls, at_anthropic, names, until, seed)
     )
     size += _write(out / "api" / "litellm", gateway.files(of_the_gateway))
     size += _write(out / "api" / "openai", openai.files(at_openai, until))

@@ -104,17 +104,10 @@ def api_list(out, vendor, name):
 
 
 def told_usage(usage):
-    """A sum of usage by kind of token."""
-    written = usage["cache_creation"]
-    return {
-        "input": usage["uncached_input_tokens"],
-        "cache_write_5m": written["ephemeral_5m_input_tokens"],
-        "cache_write_1h": written["ephemeral_1h_input_tokens"],
-        "cache_read": usage["cache_read_input_tokens"],
-        "output": usage["output_tokens"],
-        "requests": usage["requests"],
-        "web_searches": usage["server_tool_use"]["web_search_requests"],
-    }
+    """A sum of usage by kind of token, of requests and of searches."""
+    tokens = tokens_of(usage | {"input_tokens": usage["uncached_input_tokens"]})
+    searches = usage["server_tool_use"]["web_search_requests"]
+    return tokens | {"requests": usage["requests"], "web_searches": searches}
 
 
 def tokens_of(usage):

@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from dlt_pipelines.demo.loopback import answering, send
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,6 @@ class RefusalError(Exception):
 
 
 Route = Callable[[Request], Any]
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        # a client that hangs up is no error here
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
 
 
 @dataclass(frozen=True)
@@ -116,30 +111,8 @@ class VendorServer:
     @contextmanager
     def running(self) -> Iterator[str]:
         """Serve on 127.0.0.1 and yield the base URL."""
-        vendor = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            # headers and body are two writes: the second would wait 40 ms for the first's receipt
-            disable_nagle_algorithm = True
-
-            def do_GET(self) -> None:
-                vendor._answer(self)
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        server = _Server(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        try:
-            self.base_url = f"http://127.0.0.1:{server.server_address[1]}"
+        with answering(self._answer) as self.base_url:
             yield self.base_url
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         parts = urlsplit(handler.path)
@@ -156,13 +129,13 @@ class VendorServer:
         if is_held:
             self._released.wait(300)
         if fault and fault.kind == "status":
-            _send(handler, fault.status, _json({"error": {"message": "try again"}}), fault.headers)
+            send(handler, fault.status, _json({"error": {"message": "try again"}}), fault.headers)
             return
         if fault and fault.kind == "html":
-            _send(handler, 200, b"<html><body>Log in</body></html>", kind="text/html")
+            send(handler, 200, b"<html><body>Log in</body></html>", kind="text/html")
             return
         if fault and fault.kind == "repeat" and parts.path in self._last_body:
-            _send(handler, 200, self._last_body[parts.path])
+            send(handler, 200, self._last_body[parts.path])
             return
         try:
             status, body = 200, _json(self._routed(request))
@@ -180,7 +153,7 @@ class VendorServer:
             return
         if status == 200:
             self._last_body[parts.path] = body
-        _send(handler, status, body)
+        send(handler, status, body)
 
     def _routed(self, request: Request) -> Any:
         asked = request.path.split("/")
@@ -215,19 +188,3 @@ def _with_exact_numbers(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_with_exact_numbers(item) for item in value) + "]"
     return json.dumps(value)
-
-
-def _send(
-    handler: BaseHTTPRequestHandler,
-    status: int,
-    body: bytes,
-    headers: Mapping[str, str] | None = None,
-    kind: str = "application/json",
-) -> None:
-    handler.send_response(status)
-    handler.send_header("Content-Type", kind)
-    handler.send_header("Content-Length", str(len(body)))
-    for name, value in (headers or {}).items():
-        handler.send_header(name, value)
-    handler.end_headers()
-    handler.wfile.write(body)
