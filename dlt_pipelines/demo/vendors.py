@@ -155,8 +155,9 @@ def serving(out: Path) -> Iterator[dict[str, str]]:
         for route, answer in routes:
             if match := route.fullmatch(asked.path):
                 answered = answer(dict(parse_qsl(asked.query)), *match.groups())
-                return send(handler, 200, json.dumps(answered).encode())
-        return send(handler, 404, b"{}")
+                send(handler, 200, json.dumps(answered).encode())
+                return
+        send(handler, 404, b"{}")
 
     first_day = dt.date.fromisoformat(lists["anthropic"]["usage"][0]["starting_at"][:10])
     with answering(answer_request) as address:

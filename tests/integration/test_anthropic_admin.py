@@ -7,10 +7,10 @@ import pytest
 
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.load import load_source
-from dlt_pipelines.plugin import LoadContext
-from dlt_pipelines.privacy import CustomerKey, customer_key
+from dlt_pipelines.privacy import customer_key
 from dlt_pipelines.sources.anthropic_admin import AnthropicAdminPlugin
 from dlt_pipelines.sources.anthropic_admin.config import AnthropicAdminConfig
+from tests.load_context import load_context
 from tests.transcripts import home_settings, rows
 from tests.vendors.anthropic_admin import ADMIN_KEY, ANALYTICS_KEY, OAUTH_TOKEN, AnthropicAdmin
 
@@ -53,21 +53,6 @@ def settings(tmp_path):
 @pytest.fixture
 def vendor():
     return AnthropicAdmin(NOW)
-
-
-def context(landing):
-    """Return what a plugin knows of a run into an empty warehouse."""
-    return LoadContext(
-        customer="local",
-        load_id="load-1",
-        home=landing,
-        key=CustomerKey(b"k" * 32),
-        bulk_format="parquet",
-        landing=landing,
-        read_raw=lambda sql: None,
-        progress=lambda done, total: None,
-        now=NOW,
-    )
 
 
 def load(settings, vendor, *reads, now=NOW, **configuration):
@@ -272,7 +257,7 @@ class TestReports:
             config = AnthropicAdminConfig.model_validate(
                 {"api_key": ADMIN_KEY, "base_url": url, "reads": ["usage"]}
             )
-            plugin = AnthropicAdminPlugin(config, context(tmp_path))
+            plugin = AnthropicAdminPlugin(config, load_context(tmp_path, now=NOW))
             landed = plugin.fetch(datetime(2026, 11, 1), datetime(2026, 11, 2))
         assert {resource.name for resource in landed} >= {"anthropic_admin_usage"}
         [request] = vendor.asked("analytics/usage")

@@ -9,12 +9,12 @@ import pytest
 
 from dlt_pipelines.errors import MindweaveError
 from dlt_pipelines.load import load_source
-from dlt_pipelines.plugin import LoadContext
-from dlt_pipelines.privacy import CustomerKey, customer_key
+from dlt_pipelines.privacy import customer_key
 from dlt_pipelines.sources.anthropic_compliance import (
     AnthropicComplianceConfig,
     AnthropicCompliancePlugin,
 )
+from tests.load_context import load_context
 from tests.transcripts import home_settings, rows
 from tests.vendors.anthropic_compliance import (
     AUDIT_LOG,
@@ -39,21 +39,6 @@ def settings(tmp_path):
 @pytest.fixture
 def vendor():
     return AnthropicCompliance()
-
-
-def context(landing):
-    """Return what a plugin knows of a run into an empty warehouse."""
-    return LoadContext(
-        customer="local",
-        load_id="load-1",
-        home=landing,
-        key=CustomerKey(b"k" * 32),
-        bulk_format="parquet",
-        landing=landing,
-        read_raw=lambda sql: None,
-        progress=lambda done, total: None,
-        now=datetime(2026, 11, 6),
-    )
 
 
 def load(settings, vendor, **configuration):
@@ -154,7 +139,7 @@ class TestTheFeed:
             config = AnthropicComplianceConfig.model_validate(
                 {"api_key": COMPLIANCE_KEY, "base_url": url, "paths": [AUDIT_LOG]}
             )
-            plugin = AnthropicCompliancePlugin(config, context(tmp_path))
+            plugin = AnthropicCompliancePlugin(config, load_context(tmp_path))
             plugin.fetch(datetime(2026, 8, 4), datetime(2026, 8, 4, 13))
         # two of the feed, one of the export
         assert plugin.context.counts.rows_loaded == 3

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from dlt_pipelines.plugin import LoadContext, find_plugin
-from dlt_pipelines.privacy import CustomerKey
+from dlt_pipelines.plugin import find_plugin
 from dlt_pipelines.sources.litellm import client as litellm_client
+from tests.load_context import load_context
 from tests.vendors import anthropic_admin, anthropic_compliance, litellm, openai_admin
 from tests.vendors.anthropic_admin import AnthropicAdmin
 from tests.vendors.anthropic_compliance import AnthropicCompliance
@@ -110,18 +110,7 @@ def test_a_package_is_handed_over_before_the_rest_is_asked_for(tmp_path, case):
     with server.running() as url:
         plugin_class = find_plugin(case.source)
         config = plugin_class.configuration.model_validate(case.settings(url))
-        context = LoadContext(
-            customer="local",
-            load_id="load-1",
-            home=tmp_path,
-            key=CustomerKey(b"k" * 32),
-            bulk_format="parquet",
-            landing=tmp_path,
-            read_raw=lambda sql: None,
-            progress=lambda done, total: None,
-            now=NOW,
-        )
-        plugin = plugin_class(config, context)
+        plugin = plugin_class(config, load_context(tmp_path, now=NOW))
         assert plugin.fetch()
 
     assert not plugin.is_complete

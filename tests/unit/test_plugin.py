@@ -9,9 +9,9 @@ from pydantic import BaseModel
 
 from dlt_pipelines import plugin
 from dlt_pipelines.errors import MindweaveError, UsageError
-from dlt_pipelines.plugin import LoadContext, SourcePlugin, find_plugin, installed_plugins
-from dlt_pipelines.privacy import CustomerKey
+from dlt_pipelines.plugin import SourcePlugin, find_plugin, installed_plugins
 from dlt_pipelines.sources.claude_code import ClaudeCodePlugin
+from tests.load_context import load_context
 
 
 class AcmeConfig(BaseModel):
@@ -35,17 +35,8 @@ class Entry:
 
 
 def context(tmp_path):
-    return LoadContext(
-        customer="local",
-        load_id="load-1",
-        home=tmp_path,
-        key=CustomerKey(b"k" * 32),
-        bulk_format="parquet",
-        landing=tmp_path,
-        read_raw=lambda sql: duckdb.sql("select 1").to_arrow_table(),
-        progress=lambda done, total: None,
-        now=datetime(2026, 11, 1),
-    )
+    select_1 = duckdb.sql("select 1").to_arrow_table()
+    return load_context(tmp_path, read_raw=lambda sql: select_1, now=datetime(2026, 11, 1))
 
 
 def test_our_source_comes_in_by_the_entry_point_group_like_anybodys():
